@@ -1,0 +1,23 @@
+"""Rama: an intercepting proxy that records every exchange. Addons import from here."""
+
+from rama_proxy.hooks import Addon, ClientHelloData, Loader, ServerConnectData, when
+from rama_proxy.model.connection import ConnectionInfo, TlsInfo
+from rama_proxy.model.flow import Flow
+from rama_proxy.model.headers import Headers
+from rama_proxy.model.message import Body, Request, Response
+
+__all__ = [
+    "Addon",
+    "Body",
+    "ClientHelloData",
+    "ConnectionInfo",
+    "Flow",
+    "Headers",
+    "Loader",
+    "Request",
+    "Response",
+    "ServerConnectData",
+    "TlsInfo",
+    "when",
+]
+__version__ = "0.1.0"

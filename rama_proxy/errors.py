@@ -1,0 +1,112 @@
+"""Every error that Rama raises on purpose.
+
+    RamaError
+    ├── ConfigError            bad option, file or argument; exit code 2
+    │   └── FilterError        bad filter expression: position and hint
+    ├── StartError             the engine cannot start: port taken, unwritable path; exit code 1
+    │   └── CaError            the certificate authority is missing, damaged or readable by others
+    ├── StoreError             the SQLite store: missing, newer, damaged, in use; exit code 1
+    ├── ControlError           the control socket: not there, refused, bad answer
+    ├── AddonError             a script that does not load
+    ├── ProtocolError          a peer broke its protocol; `status` is what the client is told
+    └── ConnectionProblem      a connection could not be made or did not last
+        ├── UpstreamError      the server side; `status` 502
+        │   ├── UpstreamTimeout    `status` 504
+        │   └── UpstreamTlsError   handshake or verification; `cause` names it
+        ├── ClientTlsError     the client broke off the handshake; it may not trust our CA
+        ├── PeerTimeout        a peer was silent for longer than its phase allows
+        └── PeerClosed         a peer closed in the middle of something
+
+A message says what, where, and got what. It is meant for a person and never ends in a stop.
+"""
+
+
+class RamaError(Exception):
+    """Base of all. `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class ConfigError(RamaError):
+    """An option, a config file or an argument that cannot be used."""
+
+    exit_code = 2
+
+
+class FilterError(ConfigError):
+    """A filter expression that does not parse. `position` counts characters from 0."""
+
+    def __init__(self, message: str, position: int, hint: str = "") -> None:
+        super().__init__(message)
+        self.position = position
+        self.hint = hint
+
+
+class StartError(RamaError):
+    """The engine cannot start."""
+
+
+class CaError(StartError):
+    """The certificate authority cannot be used."""
+
+
+class StoreError(RamaError):
+    """The store cannot be opened, read or written."""
+
+
+class ControlError(RamaError):
+    """The engine's control socket does not answer, or refuses."""
+
+
+class AddonError(RamaError):
+    """A script or addon that does not load."""
+
+
+class ProtocolError(RamaError):
+    """A peer sent what its protocol forbids. `status` is the HTTP status that answers it."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ConnectionProblem(RamaError):
+    """A connection could not be made or did not last. `status` is what a waiting client is told."""
+
+    status = 502
+
+
+class UpstreamError(ConnectionProblem):
+    """The server cannot be reached or broke off."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """The server did not answer in time."""
+
+    status = 504
+
+
+class UpstreamTlsError(UpstreamError):
+    """The TLS handshake with the server failed.
+
+    `cause` is a word for programs: expired, not-yet-valid, name-mismatch, self-signed, unknown-ca,
+    revoked, weak, alert, protocol or other.
+    """
+
+    def __init__(self, message: str, cause: str = "other") -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class ClientTlsError(ConnectionProblem):
+    """The client broke off its TLS handshake with us."""
+
+
+class PeerTimeout(ConnectionProblem):
+    """A peer was silent for longer than its phase allows."""
+
+    status = 504
+
+
+class PeerClosed(ConnectionProblem):
+    """A peer closed in the middle of something."""

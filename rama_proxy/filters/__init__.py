@@ -1,0 +1,1 @@
+"""The filter language: one expression, a predicate on flows and a condition for SQL."""

@@ -1,0 +1,106 @@
+"""Content codings (RFC 9110 8.4.1): gzip, deflate, br, zstd, within a cap."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+MAX_DECODED = (
+    16 * 1024 * 1024
+)  # a screenful at most needs far less; 1 GiB of zeros is 809 bytes of brotli
+MAX_NESTING = 2
+
+
+class CodingError(ValueError):
+    """The data is not what its content coding says, or grows beyond the cap."""
+
+
+def _inflate(data: bytes, wbits: int, limit: int) -> bytes:
+    try:
+        inflater = zlib.decompressobj(wbits)
+        out = inflater.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise CodingError(f"broken compressed data: {error}") from error
+    return out
+
+
+def _deflate(data: bytes, limit: int) -> bytes:
+    # RFC 9110 8.4.1.2 means zlib's format; some senders leave its header out.
+    try:
+        return _inflate(data, zlib.MAX_WBITS, limit)
+    except CodingError:
+        return _inflate(data, -zlib.MAX_WBITS, limit)
+
+
+def _brotli(data: bytes, limit: int) -> bytes:
+    import brotli
+
+    try:
+        return bytes(brotli.Decompressor().process(data, output_buffer_limit=limit + 1))
+    except brotli.error as error:
+        raise CodingError(f"broken brotli data: {error}") from error
+
+
+def _zstd(data: bytes, limit: int) -> bytes:
+    from backports import zstd
+
+    try:
+        return zstd.ZstdDecompressor().decompress(data, limit + 1)
+    except zstd.ZstdError as error:
+        raise CodingError(f"broken zstd data: {error}") from error
+
+
+_DECODERS = {
+    "gzip": lambda data, limit: _inflate(data, zlib.MAX_WBITS | 16, limit),
+    "x-gzip": lambda data, limit: _inflate(data, zlib.MAX_WBITS | 16, limit),
+    "deflate": _deflate,
+    "br": _brotli,
+    "zstd": _zstd,
+}
+
+
+def codings(content_encoding: str | None) -> list[str]:
+    """The codings of a Content-Encoding value in the order they were applied."""
+    names = [name.strip().lower() for name in (content_encoding or "").split(",")]
+    return [name for name in names if name and name != "identity"]
+
+
+def decode(data: bytes, content_encoding: str | None, limit: int = MAX_DECODED) -> bytes:
+    """`data` with its content codings undone.
+
+    A body cut short gives what can be had. Raises CodingError for an unknown coding, broken data,
+    more than `limit` bytes or more than two codings in each other.
+    """
+    names = codings(content_encoding)
+    if len(names) > MAX_NESTING:
+        raise CodingError(
+            f"{len(names)} content codings in each other, at most {MAX_NESTING} are read"
+        )
+    for name in reversed(names):
+        decoder = _DECODERS.get(name)
+        if decoder is None:
+            raise CodingError(f"unknown content coding {name!r}")
+        data = decoder(data, limit)
+        if len(data) > limit:
+            raise CodingError(f"more than {limit} bytes after decoding {name}")
+    return data
+
+
+def encode(data: bytes, content_encoding: str | None) -> bytes:
+    """`data` with the content codings applied. Raises CodingError for an unknown coding."""
+    for name in codings(content_encoding):
+        if name in {"gzip", "x-gzip"}:
+            data = gzip.compress(data, mtime=0)
+        elif name == "deflate":
+            data = zlib.compress(data)
+        elif name == "br":
+            import brotli
+
+            data = brotli.compress(data)
+        elif name == "zstd":
+            from backports import zstd
+
+            data = zstd.compress(data)
+        else:
+            raise CodingError(f"unknown content coding {name!r}")
+    return data

@@ -1,0 +1,323 @@
+"""Requests, responses and their bodies."""
+
+from __future__ import annotations
+
+import http
+from typing import Self
+from urllib.parse import parse_qsl
+
+from rama_proxy.model.coding import decode, encode
+from rama_proxy.model.headers import Headers, to_bytes, to_text
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Body:
+    """What was kept of a body, and how much of it went by.
+
+    `chunks` hold the payload without transfer coding but with content coding, up to the body
+    limit; `size` counts every byte seen. `complete` says that the end was reached, `truncated`
+    that bytes went by that were not kept, `edited` that somebody replaced it.
+    """
+
+    __slots__ = ("chunks", "complete", "edited", "size", "truncated")
+
+    def __init__(self, data: bytes = b"", *, complete: bool = True) -> None:
+        self.chunks: list[bytes] = [data] if data else []
+        self.size = len(data)
+        self.complete = complete
+        self.truncated = False
+        self.edited = False
+
+    def add(self, data: bytes, limit: int) -> None:
+        """Count `data`, and keep what fits below `limit` bytes in all."""
+        room = limit - self.size
+        self.size += len(data)
+        if room >= len(data):
+            self.chunks.append(data)
+            return
+        self.truncated = True
+        if room > 0:
+            self.chunks.append(data[:room])
+
+    def replace(self, data: bytes) -> None:
+        """Put `data` in place of the whole body."""
+        self.chunks = [data] if data else []
+        self.size = len(data)
+        self.complete = True
+        self.truncated = False
+        self.edited = True
+
+    def copy(self) -> Body:
+        """A body with a list of chunks of its own."""
+        other = Body.__new__(Body)
+        other.chunks = self.chunks.copy()
+        other.size = self.size
+        other.complete = self.complete
+        other.truncated = self.truncated
+        other.edited = self.edited
+        return other
+
+    def __bytes__(self) -> bytes:
+        if len(self.chunks) > 1:
+            self.chunks = [b"".join(self.chunks)]
+        return self.chunks[0] if self.chunks else b""
+
+
+class Message:
+    """What a request and a response have in common.
+
+    `raw` is the head as received, empty line included; empty for one that was made here.
+    """
+
+    __slots__ = ("body", "headers", "raw", "stream", "trailers", "version")
+
+    version: str  # "HTTP/1.1"
+    headers: Headers
+    body: Body
+    trailers: Headers | None
+    raw: bytes
+    stream: bool  # set by an addon: pass the body on as it comes, whoever wants it whole
+
+    @property
+    def raw_content(self) -> bytes:
+        """The body with its content coding, as far as it was kept."""
+        return bytes(self.body)
+
+    @raw_content.setter
+    def raw_content(self, data: bytes) -> None:
+        self.body.replace(data)
+
+    @property
+    def content(self) -> bytes:
+        """The body without its content coding. Raises CodingError where it is broken."""
+        return decode(bytes(self.body), self.headers.joined("content-encoding"))
+
+    @content.setter
+    def content(self, data: bytes) -> None:
+        self.body.replace(encode(data, self.headers.joined("content-encoding")))
+
+    @property
+    def text(self) -> str:
+        """The body as text, by the charset of Content-Type, else UTF-8; never fails on bytes."""
+        data = self.content
+        charset = self.charset or "utf-8"
+        try:
+            return data.decode(charset, "replace")
+        except LookupError:
+            return data.decode("utf-8", "replace")
+
+    @text.setter
+    def text(self, text: str) -> None:
+        charset = self.charset or "utf-8"
+        try:
+            self.content = text.encode(charset)
+        except (LookupError, UnicodeEncodeError):
+            self.content = text.encode("utf-8", "surrogateescape")
+
+    @property
+    def media_type(self) -> str:
+        """The media type of Content-Type in lower case without parameters, "" without."""
+        return (self.headers.get("content-type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str | None:
+        """The charset parameter of Content-Type."""
+        for part in (self.headers.get("content-type") or "").split(";")[1:]:
+            name, _, value = part.partition("=")
+            if name.strip().lower() == "charset":
+                return value.strip().strip('"') or None
+        return None
+
+    @property
+    def http_version(self) -> str:
+        """mitmproxy's name for `version`."""
+        return self.version
+
+
+class Request(Message):
+    """A request. `target` is as on the wire; `scheme`, `host` and `port` say where it goes.
+
+    `authority` is what the target or `:authority` named, "" if only Host did.
+    """
+
+    __slots__ = ("authority", "host", "method", "port", "pseudo_order", "scheme", "target")
+
+    def __init__(
+        self, method: str, target: bytes, version: str, headers: Headers, raw: bytes = b""
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.headers = headers
+        self.raw = raw
+        self.body = Body(complete=False)
+        self.trailers = None
+        self.stream = False
+        self.scheme = ""
+        self.host = ""
+        self.port = 0
+        self.authority = ""
+        self.pseudo_order = ""
+
+    @classmethod
+    def make(
+        cls,
+        method: str,
+        url: str,
+        content: bytes | str = b"",
+        headers: Headers | dict[str, str] | None = None,
+    ) -> Self:
+        """A request made here, with Host and Content-Length. Raises ValueError for a bad URL."""
+        scheme, host, port, path = split_url(url)
+        fields = Headers(headers.items()) if headers is not None else Headers()
+        if "host" not in fields:
+            fields.fields.insert(0, (b"Host", to_bytes(authority_of(scheme, host, port))))
+        request = cls(method, to_bytes(path), "HTTP/1.1", fields)
+        request.scheme, request.host, request.port = scheme, host, port
+        data = to_bytes(content) if isinstance(content, str) else content
+        request.body = Body(data)
+        if data:
+            fields.set("Content-Length", str(len(data)))
+        return request
+
+    @property
+    def path(self) -> str:
+        """Path and query as text: the target without scheme and authority."""
+        target = to_text(self.target)
+        if target.startswith("/") or "://" not in target:
+            return target
+        rest = target.partition("://")[2]
+        for index, letter in enumerate(rest):
+            if letter in "/?":
+                return rest[index:] if letter == "/" else "/" + rest[index:]
+        return "/"
+
+    @path.setter
+    def path(self, path: str) -> None:
+        self.target = to_bytes(path)
+
+    @property
+    def url(self) -> str:
+        """The whole URL, by where the request goes; host and port alone for CONNECT."""
+        where = authority_of(self.scheme, self.host, self.port)
+        if self.method == "CONNECT":
+            return where
+        return f"{self.scheme}://{where}{self.path if self.path != '*' else ''}"
+
+    @url.setter
+    def url(self, url: str) -> None:
+        self.scheme, self.host, self.port, path = split_url(url)
+        self.target = to_bytes(path)
+        if "host" in self.headers:
+            self.headers.set("Host", authority_of(self.scheme, self.host, self.port))
+
+    @property
+    def pretty_host(self) -> str:
+        """The host that the client named: Host or authority, else where the request goes."""
+        named = self.authority or self.headers.get("host") or self.host
+        return split_authority(named)[0] if named else self.host
+
+    @property
+    def pretty_url(self) -> str:
+        """`url` with the host that the client named."""
+        named = self.authority or self.headers.get("host")
+        return (
+            f"{self.scheme}://{named}{self.path}"
+            if named and self.method != "CONNECT"
+            else self.url
+        )
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The query's names and values in order."""
+        return parse_qsl(self.path.partition("?")[2], keep_blank_values=True)
+
+
+class Response(Message):
+    """A response. `informational` holds the 1xx responses that came before it."""
+
+    __slots__ = ("informational", "reason", "status")
+
+    def __init__(
+        self, status: int, reason: str, version: str, headers: Headers, raw: bytes = b""
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.version = version
+        self.headers = headers
+        self.raw = raw
+        self.body = Body(complete=False)
+        self.trailers = None
+        self.stream = False
+        self.informational: list[Response] = []
+
+    @classmethod
+    def make(
+        cls,
+        status: int = 200,
+        content: bytes | str = b"",
+        headers: Headers | dict[str, str] | None = None,
+        reason: str | None = None,
+    ) -> Self:
+        """A response made here, with its Content-Length."""
+        fields = Headers(headers.items()) if headers is not None else Headers()
+        data = content.encode() if isinstance(content, str) else content
+        response = cls(
+            status, REASONS.get(status, "") if reason is None else reason, "HTTP/1.1", fields
+        )
+        response.body = Body(data)
+        if status >= 200 and status not in {204, 304}:
+            fields.set("Content-Length", str(len(data)))
+        return response
+
+    @property
+    def status_code(self) -> int:
+        """mitmproxy's name for `status`."""
+        return self.status
+
+    @status_code.setter
+    def status_code(self, status: int) -> None:
+        self.status = status
+        self.reason = REASONS.get(status, "")
+
+
+def split_authority(authority: str) -> tuple[str, int | None]:
+    """`host[:port]` in two, an IPv6 address without brackets. Raises ValueError for a bad port."""
+    host, colon, port = authority.rpartition(":")
+    if not colon or "]" in port:
+        host, port = authority, ""
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"an IPv6 address needs brackets: {authority!r}")
+    if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError(f"bad port {port!r} in {authority!r}")
+    return host, int(port) if port else None
+
+
+def authority_of(scheme: str, host: str, port: int) -> str:
+    """`host[:port]`, the port left out where the scheme implies it."""
+    shown = f"[{host}]" if ":" in host else host
+    return shown if DEFAULT_PORTS.get(scheme) == port else f"{shown}:{port}"
+
+
+def split_url(url: str) -> tuple[str, str, int, str]:
+    """Scheme, host, port, and path with query. Raises ValueError for what is no http(s) URL."""
+    scheme, separator, rest = url.partition("://")
+    scheme = scheme.lower()
+    if not separator or scheme not in DEFAULT_PORTS:
+        raise ValueError(f"not an http or https URL: {url!r}")
+    cut = min(
+        (index for index in (rest.find(mark) for mark in "/?#") if index >= 0), default=len(rest)
+    )
+    host, port = split_authority(rest[:cut].rpartition("@")[2])
+    if not host:
+        raise ValueError(f"no host in URL {url!r}")
+    path = rest[cut:].partition("#")[0]
+    if not path.startswith("/"):
+        path = "/" + path
+    return scheme, host, DEFAULT_PORTS[scheme] if port is None else port, path
+
+
+REASONS = {status.value: status.phrase for status in http.HTTPStatus}
