@@ -71,6 +71,7 @@ def _text(buf: bytearray, start: int) -> tuple[Protocol, int] | None:
         return "raw", 0
     if token[0] in _METHODS:
         return "http1", 0
-    if buf.find(b"\n", end) < 0 and len(buf) - start < _MAX_LINE:
+    limit = start + _MAX_LINE
+    if buf.find(b"\n", end, limit) < 0 and len(buf) < limit:
         return None
-    return ("http1" if _REQUEST_LINE.match(buf, start) else "raw"), 0
+    return ("http1" if _REQUEST_LINE.match(buf, start, limit) else "raw"), 0
