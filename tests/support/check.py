@@ -70,11 +70,16 @@ def _check_refused(parse: Parse[Value], data: bytes, expect: ProtocolError) -> N
             _fed(parse, data + tail)
         assert str(expect) in str(caught.value)
         assert caught.value.status == expect.status
+    error = _first_refusal(parse, data)
+    assert str(expect) in str(error)
+    assert error.status == expect.status
+
+
+def _first_refusal(parse: Parse[Value], data: bytes) -> ProtocolError:
     for size in range(len(data) + 1):
         try:
             answer = _fed(parse, data[:size])
         except ProtocolError as error:
-            assert str(expect) in str(error)
-            assert error.status == expect.status
-            return
+            return error
         assert answer is None, f"accepted after {size} of {len(data)} bytes"
+    raise AssertionError("not refused")
