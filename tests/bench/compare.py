@@ -1,0 +1,163 @@
+"""CPU per exchange and exchanges per second, ours beside mitmdump's in one run: `make bench`.
+
+Both run at the same time and are loaded in turn, round by round, so that a noisy machine is noisy
+for both. What counts is the CPU time of the proxy's process, writing included; every exchange has
+to be found in what the proxy stored. Prints a Markdown table; exit code 1 if a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.contenders import Contender, Mitmdump, Rama, cpu_seconds, settle, stop
+from tests.bench.load import absolute_form, connects, wrk
+from tests.support.certificates import TestAuthority
+from tests.support.peers import Nginx
+
+CONNECTIONS = 16
+Load = Callable[[int, float], int]  # proxy port, seconds → answered requests
+
+
+@dataclass(slots=True)
+class Case:
+    """One kind of traffic. `most` is the largest share of mitmdump's CPU that we may take."""
+
+    name: str
+    mode: str
+    load: Load
+    most: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one contender did in all rounds of a case."""
+
+    cpu: float = 0.0
+    seconds: float = 0.0
+    exchanges: int = 0
+    rounds: list[float] = field(default_factory=list)  # µs of CPU per exchange, each round
+
+    @property
+    def cost(self) -> float:
+        """Microseconds of CPU per exchange."""
+        return self.cpu / self.exchanges * 1e6
+
+    @property
+    def rate(self) -> float:
+        """Exchanges per second."""
+        return self.exchanges / self.seconds
+
+
+def cases(nginx: Nginx, directory: Path) -> list[Case]:
+    """The four kinds of traffic, all with bodies of 1 KiB."""
+    http, https = f"http://127.0.0.1:{nginx.http_port}", f"https://127.0.0.1:{nginx.https_port}"
+    script = absolute_form(directory, nginx.http_port, "/1k")
+
+    def proxied(port: int, seconds: float) -> int:
+        return wrk(f"http://127.0.0.1:{port}", seconds, CONNECTIONS, "-s", script)
+
+    def plain(port: int, seconds: float) -> int:
+        return wrk(f"http://127.0.0.1:{port}/1k", seconds, CONNECTIONS)
+
+    def secure(port: int, seconds: float) -> int:
+        return wrk(f"https://127.0.0.1:{port}/1k", seconds, CONNECTIONS)
+
+    def fresh(port: int, seconds: float) -> int:
+        header = ("-H", "Connection: close")
+        return wrk(f"https://127.0.0.1:{port}/1k", seconds, CONNECTIONS, *header)
+
+    def tunnelled(port: int, seconds: float) -> int:
+        return connects(port, nginx.https_port, seconds, CONNECTIONS)
+
+    return [
+        Case("HTTP proxy, keep-alive", "regular", proxied, 1 / 12),
+        Case("reverse HTTP, keep-alive", f"reverse:{http}", plain, 1 / 12),
+        Case("reverse HTTPS, keep-alive", f"reverse:{https}", secure, 1 / 8),
+        Case("reverse HTTPS, new connections", f"reverse:{https}", fresh, 1 / 3),
+        Case("CONNECT, new connections", "regular", tunnelled, 1 / 3),
+    ]
+
+
+def measure(contender: Contender, load: Load, seconds: float, tally: Tally) -> None:
+    """One round: load, wait until all is written, add to `tally`."""
+    before = cpu_seconds(contender.process.pid)
+    begin = time.monotonic()
+    count = load(contender.port, seconds)
+    tally.seconds += time.monotonic() - begin
+    settle(contender.process.pid)
+    cpu = cpu_seconds(contender.process.pid) - before
+    tally.cpu += cpu
+    tally.exchanges += count
+    tally.rounds.append(cpu / count * 1e6)
+
+
+def check_stored(contender: Contender, answered: int, runs: int) -> None:
+    """Every answered request was stored; those cut off at the end of a run may be there too."""
+    stored = contender.stored()
+    if not answered <= stored <= answered + runs * CONNECTIONS:
+        raise SystemExit(f"{contender.name} answered {answered} requests and stored {stored}")
+
+
+def run_case(case: Case, directory: Path, rounds: int, seconds: float) -> tuple[Tally, Tally]:
+    """Both contenders through all rounds of `case`."""
+    directory.mkdir()
+    contenders: list[Contender] = []
+    try:
+        contenders.append(Rama(directory, case.mode))
+        contenders.append(Mitmdump(directory, case.mode))
+        tallies = [Tally() for _ in contenders]
+        warm = [case.load(contender.port, 1) for contender in contenders]
+        for _ in range(rounds):
+            for contender, tally in zip(contenders, tallies, strict=True):
+                measure(contender, case.load, seconds, tally)
+    finally:
+        for contender in contenders:
+            stop(contender)
+    for contender, tally, first in zip(contenders, tallies, warm, strict=True):
+        check_stored(contender, first + tally.exchanges, rounds + 1)
+    return tallies[0], tallies[1]
+
+
+def row(case: Case, ours: Tally, theirs: Tally) -> str:
+    """One line of the table."""
+    return (
+        f"| {case.name} | {ours.cost:.0f} µs | {theirs.cost:.0f} µs "
+        f"| {theirs.cost / ours.cost:.1f}× (≥ {1 / case.most:.0f}×) "
+        f"| {ours.rate:.0f}/s | {theirs.rate:.0f}/s |"
+    )
+
+
+def main() -> int:
+    """Run all cases and print the table."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round of each")
+    parser.add_argument("--only", default="", metavar="WORDS", help="cases with this in the name")
+    options = parser.parse_args()
+    rounds, seconds = (1, 2.0) if options.quick else (3, 5.0)
+    missed = []
+    with tempfile.TemporaryDirectory(prefix="rama-bench-") as name:
+        directory = Path(name)
+        with Nginx(directory / "nginx", TestAuthority(directory), log=False) as nginx:
+            print(f"| 1 KiB, {CONNECTIONS} connections, every exchange stored | rama CPU", end="")
+            print(f" | mitmdump {Mitmdump.version()} CPU | less CPU | rama | mitmdump |")
+            print("|---|---|---|---|---|---|", flush=True)
+            for number, case in enumerate(cases(nginx, directory)):
+                if options.only not in case.name:
+                    continue
+                ours, theirs = run_case(case, directory / str(number), rounds, seconds)
+                print(row(case, ours, theirs), flush=True)
+                if ours.cost > theirs.cost * case.most:
+                    missed.append(case.name)
+    if missed:
+        print(f"\nTarget missed: {'; '.join(missed)}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
