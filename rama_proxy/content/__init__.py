@@ -1,0 +1,1 @@
+"""Bodies and handshakes made readable: pure functions, no screen and no network."""

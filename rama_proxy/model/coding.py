@@ -71,19 +71,33 @@ def decode(data: bytes, content_encoding: str | None, limit: int = MAX_DECODED) 
     A body cut short gives what can be had. Raises CodingError for an unknown coding, broken data,
     more than `limit` bytes or more than two codings in each other.
     """
+    decoded, more = decode_prefix(data, content_encoding, limit)
+    if more:
+        raise CodingError(f"more than {limit} bytes after decoding {content_encoding}")
+    return decoded
+
+
+def decode_prefix(
+    data: bytes, content_encoding: str | None, limit: int = MAX_DECODED
+) -> tuple[bytes, bool]:
+    """The first `limit` bytes of what `decode` gives, and whether there is more.
+
+    Raises CodingError as `decode` does, but not for the size.
+    """
     names = codings(content_encoding)
     if len(names) > MAX_NESTING:
         raise CodingError(
             f"{len(names)} content codings in each other, at most {MAX_NESTING} are read"
         )
+    more = False
     for name in reversed(names):
         decoder = _DECODERS.get(name)
         if decoder is None:
             raise CodingError(f"unknown content coding {name!r}")
         data = decoder(data, limit)
         if len(data) > limit:
-            raise CodingError(f"more than {limit} bytes after decoding {name}")
-    return data
+            data, more = data[:limit], True
+    return data, more
 
 
 def encode(data: bytes, content_encoding: str | None) -> bytes:
