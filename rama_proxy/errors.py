@@ -12,6 +12,7 @@
     └── ConnectionProblem      a connection could not be made or did not last
         ├── UpstreamError      the server side; `status` 502
         │   ├── UpstreamTimeout    `status` 504
+        │   ├── LoopError          the server asked for is this proxy; `status` 508
         │   └── UpstreamTlsError   handshake or verification; `cause` names it
         ├── ClientTlsError     the client broke off the handshake; it may not trust our CA
         ├── PeerTimeout        a peer was silent for longer than its phase allows
@@ -84,6 +85,12 @@ class UpstreamTimeout(UpstreamError):
     """The server did not answer in time."""
 
     status = 504
+
+
+class LoopError(UpstreamError):
+    """The server asked for is this proxy itself."""
+
+    status = 508
 
 
 class UpstreamTlsError(UpstreamError):

@@ -1,0 +1,80 @@
+"""What happens is written down here: flows, connections and what went wrong go to the store.
+
+The relay calls `begin` and `end` around each flow. A flow that lasts longer than a tick is written
+as it stands, so that the screen shows it. Counters are kept here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rama_proxy.model.connection import ConnectionInfo
+from rama_proxy.model.flow import DONE, FAILED, Flow
+from rama_proxy.store.writer import Writer
+
+SLOW_FLOW = 0.5  # seconds after which an unfinished flow is worth a row; ticks come once a second
+RATE_WINDOW = 5.0  # seconds over which the rate is smoothed
+
+
+class Capture:
+    """Counts flows and hands them to the writer."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.on_flow: list[Callable[[Flow], None]] = []
+        self.active: dict[int, Flow] = {}
+        self.flows = 0
+        self.errors = 0
+        self.bytes = 0
+        self.rate = 0.0
+        self._stored: set[int] = set()  # connections that have a row and are not closed
+        self._rated = 0
+
+    def begin(self, flow: Flow) -> None:
+        """A flow has begun."""
+        self.active[flow.id] = flow
+
+    def end(self, flow: Flow) -> None:
+        """A flow has ended, well or with `flow.error`."""
+        self.active.pop(flow.id, None)
+        flow.timing.end = time.monotonic()
+        flow.state = FAILED if flow.error else DONE
+        self.flows += 1
+        if flow.error:
+            self.errors += 1
+        self.bytes += flow.request.body.size
+        if flow.response is not None:
+            self.bytes += flow.response.body.size
+        self._store(flow)
+        for callback in self.on_flow:
+            callback(flow)
+
+    def _store(self, flow: Flow) -> None:
+        stored = self._stored
+        if flow.client.id not in stored:
+            stored.add(flow.client.id)
+            self.writer.put_connection(flow.client)
+        server = flow.server
+        if server is not None and server.id not in stored:
+            stored.add(server.id)
+            self.writer.put_connection(server)
+        self.writer.put_flow(flow)
+
+    def closed(self, info: ConnectionInfo) -> None:
+        """A connection is closed; its row gets the bytes, times and error it ended with."""
+        info.closed = time.monotonic()
+        if info.id in self._stored or info.error:
+            self._stored.discard(info.id)
+            self.writer.put_connection(info)
+
+    def tick(self, seconds: float) -> None:
+        """Once a second or so: write flows that last, and measure the rate."""
+        done = self.flows - self._rated
+        self._rated = self.flows
+        weight = min(1.0, seconds / RATE_WINDOW)
+        self.rate += (done / seconds - self.rate) * weight if seconds > 0 else 0.0
+        before = time.monotonic() - SLOW_FLOW
+        for flow in self.active.values():
+            if flow.timing.begin < before:
+                self._store(flow)

@@ -1,0 +1,120 @@
+"""Listening sockets: one task for each connection that comes in, up to a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+import socket
+import time
+from collections.abc import Awaitable, Callable
+
+from rama_proxy.errors import StartError
+from rama_proxy.model.connection import ConnectionInfo
+from rama_proxy.net.stream import Stream
+from rama_proxy.net.sweeper import Sweeper
+
+Serve = Callable[[Stream], Awaitable[None]]
+RESERVED_FILES = 200  # store, logs, sockets of our own
+
+
+class Listener:
+    """Accepts on one address and serves each connection in a task of its own."""
+
+    def __init__(
+        self, host: str, port: int, serve: Serve, limit: int, mode: str, sweeper: Sweeper
+    ) -> None:
+        self.sweeper = sweeper
+        self.host = host
+        self.port = port
+        self.serve = serve
+        self.limit = limit
+        self.mode = mode
+        self.tasks: dict[asyncio.Task[None], Stream] = {}
+        self.refused = 0
+        self.server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Start to listen. Raises StartError naming the address, and a free port if it is taken."""
+        loop = asyncio.get_running_loop()
+        try:
+            self.server = await loop.create_server(
+                self._make_stream, self.host, self.port, backlog=1024, reuse_address=True
+            )
+        except OSError as error:
+            raise StartError(self._refusal(error)) from error
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    def _refusal(self, error: OSError) -> str:
+        where = f"{self.host}:{self.port}"
+        if error.errno == errno.EADDRINUSE:
+            free = free_port(self.host)
+            hint = f"; port {free} is free: use --port {free}" if free else ""
+            return f"cannot listen on {where}: the port is in use{hint}"
+        if error.errno == errno.EACCES:
+            return f"cannot listen on {where}: choose a --port above 1023"
+        return f"cannot listen on {where}: {error.strerror or error}"
+
+    def _make_stream(self) -> Stream:
+        info = ConnectionInfo(
+            "client", mode=self.mode, started=time.time(), opened=time.monotonic()
+        )
+        return self.sweeper.watch(Stream(info, self._accept))
+
+    def _accept(self, stream: Stream) -> None:
+        if len(self.tasks) >= self.limit:
+            self.refused += 1
+            stream.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._run(stream))
+        self.tasks[task] = stream
+        task.add_done_callback(self._ended)
+
+    async def _run(self, stream: Stream) -> None:
+        await self.serve(stream)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a connection's task failed", "exception": error, "task": task}
+            )
+
+    def close(self) -> None:
+        """Accept no more; connections go on."""
+        if self.server is not None:
+            self.server.close()
+
+    async def drain(self, seconds: float) -> int:
+        """Wait for the connections to end, then end the rest. Gives how many were cut off."""
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=seconds)
+        left = list(self.tasks)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=5)
+        return len(left)
+
+
+def free_port(host: str) -> int:
+    """A port that is free on `host` at this moment, 0 if none can be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.bind((host, 0))
+            return int(probe.getsockname()[1])
+    except OSError:
+        return 0
+
+
+def connection_limit(wanted: int) -> int:
+    """How many clients may connect: `wanted`, or what the file limit allows with a server each."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        raised = min(hard, 65536) if hard != resource.RLIM_INFINITY else 65536
+        if raised > soft:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+            soft = raised
+    room = max(8, (soft - RESERVED_FILES) // 2)
+    return min(wanted, room) if wanted else room

@@ -1,0 +1,30 @@
+"""One look a second at every stream: those that are silent for too long are ended.
+
+A timer per read would cost more than the read; a stamp on each read and one sweep cost nothing.
+"""
+
+from __future__ import annotations
+
+from rama_proxy.net.stream import Stream, monotonic
+
+
+class Sweeper:
+    """Knows every open stream."""
+
+    def __init__(self, stall_limit: float) -> None:
+        self.stall_limit = stall_limit
+        self.streams: set[Stream] = set()
+
+    def watch(self, stream: Stream) -> Stream:
+        """Look after `stream` until it is lost."""
+        self.streams.add(stream)
+        stream.on_lost = self.streams.discard
+        return stream
+
+    def sweep(self) -> int:
+        """Expire what is overdue; gives how many."""
+        now = monotonic()
+        overdue = [stream for stream in self.streams if stream.overdue(now, self.stall_limit)]
+        for stream in overdue:
+            stream.expire()
+        return len(overdue)

@@ -1,0 +1,112 @@
+"""Requests of a client that speaks HTTP/1, one after the other, each through `exchange`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from rama_proxy.errors import PeerClosed, PeerTimeout, ProtocolError, RamaError
+from rama_proxy.model.flow import Flow
+from rama_proxy.model.headers import Headers
+from rama_proxy.model.message import Request, split_authority
+from rama_proxy.net.dial import is_ip
+from rama_proxy.protocols import http1
+from rama_proxy.relay.answer import refuse
+from rama_proxy.relay.exchange import Exchange
+from rama_proxy.relay.wiring import Conn
+
+Connect = Callable[[Conn, Flow], Awaitable[None]]
+Upgrade = Callable[[Conn, Exchange], Awaitable[None]]
+
+MAX_SHOWN = 4096  # bytes of a malformed head that go into its row
+
+
+async def serve(conn: Conn, on_connect: Connect, on_upgrade: Upgrade) -> None:
+    """Serve requests until the client or an answer ends the connection.
+
+    A CONNECT goes to `on_connect`, a connection that changed its protocol to `on_upgrade`; both
+    carry the connection to its end.
+    """
+    wiring = conn.wiring
+    options, phases = wiring.options, wiring.phases
+    parse = partial(http1.parse_request, max_fields=options.max_fields)
+    client = conn.client
+    while True:
+        try:
+            request = await client.receive(parse, options.max_head, phases.idle, phases.head)
+        except RamaError as error:
+            await _refuse_malformed(conn, error)
+            return
+        if request is None:
+            return
+        flow = Flow(client.info, request)
+        wiring.capture.begin(flow)
+        if request.method == "CONNECT":
+            await on_connect(conn, flow)
+            return
+        try:
+            _place(conn, request)
+            exchange = Exchange(conn, flow)
+        except ProtocolError as error:
+            await refuse(conn, flow, error)
+            return
+        keep = await exchange.run()
+        if exchange.upgraded:
+            await on_upgrade(conn, exchange)
+            return
+        if not keep:
+            await client.linger(phases.linger)
+            return
+
+
+def _place(conn: Conn, request: Request) -> None:
+    """Fill in where `request` goes. Raises ProtocolError where it does not say."""
+    if conn.target is not None:
+        host, port = conn.target
+        request.scheme = conn.scheme
+        request.port = port
+        request.host = _named_host(conn, request, host) if is_ip(host) else host
+        return
+    if not request.host:
+        raise ProtocolError(
+            "this is a proxy: the request names no server in its target. Point the client at it,"
+            " for example with curl -x, or start rama with --mode reverse:URL"
+        )
+
+
+def _named_host(conn: Conn, request: Request, address: str) -> str:
+    """The name of the server at `address`, as the request or the TLS handshake gives it."""
+    named = request.headers.get("host")
+    if named:
+        try:
+            return split_authority(named)[0] or address
+        except ValueError:
+            return address
+    return conn.client.info.sni or address
+
+
+async def _refuse_malformed(conn: Conn, error: RamaError) -> None:
+    """A head that cannot be read: 400, and a row that shows the bytes and says why."""
+    client = conn.client
+    if isinstance(error, PeerTimeout) and not client.buf:
+        client.close()  # an idle connection has had its time; that is no failure
+        return
+    if isinstance(error, PeerClosed) and not client.buf:
+        return
+    request = Request("", b"", "", Headers(), bytes(client.buf[:MAX_SHOWN]))
+    line = request.raw.partition(b"\n")[0].rstrip(b"\r")
+    method, _, rest = line.partition(b" ")
+    request.method = method[:32].decode("latin-1")
+    request.target = rest.rpartition(b" ")[0][:1024] or rest[:1024]
+    request.scheme = conn.scheme
+    if conn.target is not None:
+        request.host, request.port = conn.target
+    flow = Flow(client.info, request)
+    flow.notes.append("malformed: never sent on")
+    conn.wiring.capture.begin(flow)
+    client.buf.clear()
+    if isinstance(error, PeerTimeout):
+        timeout = ProtocolError(str(error), 408)
+        await refuse(conn, flow, timeout)
+    else:
+        await refuse(conn, flow, error)

@@ -1,0 +1,95 @@
+"""What a tunnel carries: TLS is opened, HTTP goes to the relay, the rest is copied and listed.
+
+The protocol decision for a connection whose server is known is here, in `carry`:
+
+1. The server speaks first, or the client ends: raw bytes.
+2. TLS: the client's hello is read, the server's handshake done, then the client's; look again.
+3. HTTP/1: requests to `http1.serve`.
+4. Anything else: raw bytes.
+"""
+
+from __future__ import annotations
+
+from rama_proxy.errors import RamaError
+from rama_proxy.model.flow import Flow
+from rama_proxy.model.message import Request
+from rama_proxy.net.stream import Stream
+from rama_proxy.protocols.sniff import sniff
+from rama_proxy.relay import http1
+from rama_proxy.relay.answer import refuse, send_response
+from rama_proxy.relay.copy import copy, copy_upgraded, note_failure, tunnel_request
+from rama_proxy.relay.terminate import open_tls
+from rama_proxy.relay.wiring import Conn, open_upstream
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+async def connect(conn: Conn, flow: Flow) -> None:
+    """Serve a CONNECT: the server is dialled first, so that a 200 means what it says."""
+    wiring = conn.wiring
+    request = flow.request
+    if wiring.hooks.http_connect:
+        await wiring.hooks.run(wiring.hooks.http_connect, flow)
+        if flow.response is not None:
+            send_response(conn, flow.response)
+            wiring.capture.end(flow)
+            await conn.client.linger(wiring.phases.linger)
+            return
+    conn.target = (request.host, request.port)
+    try:
+        conn.upstream = await open_upstream(conn, "http", conn.target)
+    except RamaError as error:
+        flow.server = conn.server
+        await refuse(conn, flow, error)
+        return
+    wiring.capture.active.pop(flow.id, None)
+    conn.client.write(ESTABLISHED)
+    await carry(conn, request)
+
+
+async def carry(conn: Conn, request: Request | None = None) -> None:
+    """Carry a connection to its end: its target is known, `request` asked for it if one did."""
+    client, phases = conn.client, conn.wiring.phases
+    protocol = await client.peek(sniff, phases.tunnel, phases.preface, conn.upstream)
+    if protocol == "tls":
+        if not await open_tls(conn):
+            return
+        protocol = await client.peek(sniff, phases.tunnel, phases.preface, conn.upstream)
+    if protocol == "http1":
+        await serve_http1(conn)
+    elif protocol is not None or client.buf or (conn.upstream is not None and conn.upstream.buf):
+        await _carry_bytes(conn, request)
+
+
+async def serve_http1(conn: Conn) -> None:
+    """Serve a client that speaks HTTP/1, on the server's connection that there is."""
+    if conn.upstream is not None:
+        assert conn.target is not None
+        conn.pool.give((conn.scheme, *conn.target), conn.upstream, used=False)
+        conn.upstream = None
+    await http1.serve(conn, connect, copy_upgraded)
+
+
+async def _carry_bytes(conn: Conn, request: Request | None) -> None:
+    upstream = await _server_for_bytes(conn)
+    if upstream is None:
+        return
+    flow = Flow(conn.client.info, request or tunnel_request(conn), "tcp")
+    conn.wiring.capture.begin(flow)
+    await copy(conn, upstream, flow)
+
+
+async def _server_for_bytes(conn: Conn) -> Stream | None:
+    """The server for a connection whose bytes are copied; a row and None if there is none."""
+    assert conn.target is not None
+    upstream, conn.upstream = conn.upstream, None
+    if upstream is not None:
+        return upstream
+    try:
+        if conn.problem is not None:
+            raise conn.problem
+        return await open_upstream(conn, conn.scheme, conn.target)
+    except RamaError as error:
+        await note_failure(conn, "tcp", error)
+        conn.client.reset()
+        return None

@@ -1,0 +1,120 @@
+"""What every connection shares, and what the relay knows of one connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rama_proxy.capture import Capture
+from rama_proxy.certs.contexts import Contexts
+from rama_proxy.config import Options
+from rama_proxy.errors import RamaError, UpstreamError
+from rama_proxy.hooks import Hooks, ServerConnectData
+from rama_proxy.model.connection import Address, ConnectionInfo
+from rama_proxy.net.dial import Dialer
+from rama_proxy.net.pool import Pool
+from rama_proxy.net.stream import Phase, Stream
+from rama_proxy.net.tls import make_client_engine
+
+
+class Phases:
+    """The time limits of Options as phases of a stream."""
+
+    def __init__(self, options: Options) -> None:
+        self.idle = Phase("next request", options.idle_timeout)
+        self.head = Phase("complete request head", options.head_timeout, whole=True)
+        self.handshake = Phase("complete TLS handshake", options.handshake_timeout, whole=True)
+        self.preface = Phase("complete handshake", options.handshake_timeout, whole=True)
+        self.request_body = Phase("request body data", options.body_timeout)
+        self.response_head = Phase("response", options.response_timeout)
+        self.response_body = Phase("response body data", options.stream_timeout)
+        self.tunnel = Phase("data in the tunnel", options.tunnel_timeout)
+        self.linger = Phase("close", 2.0, whole=True)
+
+
+@dataclass(slots=True)
+class Wiring:
+    """What every connection shares; the engine makes the one there is."""
+
+    options: Options
+    hooks: Hooks
+    capture: Capture
+    contexts: Contexts
+    dialer: Dialer
+    phases: Phases
+
+
+@dataclass(slots=True, eq=False)
+class Conn:
+    """A client's connection on its way through the relay.
+
+    `target` is where all its requests go (CONNECT, SOCKS, reverse), None while each request says so
+    itself; `problem` is why that server cannot be used: every request is answered with it.
+    """
+
+    client: Stream
+    wiring: Wiring
+    pool: Pool
+    scheme: str = "http"
+    target: Address | None = None
+    host_header: str = ""  # reverse mode: what Host is rewritten to, "" leaves it
+    upstream: Stream | None = None  # dialled, and no request sent on it yet
+    problem: RamaError | None = None
+    server: ConnectionInfo | None = None  # of the connection that `problem` is about
+    alpn_offered: tuple[bytes, ...] = field(default=(b"http/1.1",))
+
+
+async def open_upstream(conn: Conn, scheme: str, address: Address) -> Stream:
+    """A new stream to `address`, with TLS for "https". Raises UpstreamError and its kinds."""
+    wiring = conn.wiring
+    info = ConnectionInfo("server", address=address, mode=conn.client.info.mode)
+    data = ServerConnectData(info, conn.client.info)
+    conn.server = info
+    stream: Stream | None = None
+    try:
+        if wiring.hooks.server_connect:
+            await wiring.hooks.run(wiring.hooks.server_connect, data)
+            if info.error:
+                raise UpstreamError(info.error)
+        stream = await wiring.dialer.connect(info)
+        if scheme == "https":
+            await secure_upstream(conn, stream)
+    except RamaError as error:
+        if stream is not None:
+            stream.close()
+        info.error = str(error)
+        wiring.capture.closed(info)
+        if wiring.hooks.server_connect_error:
+            await wiring.hooks.run(wiring.hooks.server_connect_error, data)
+        raise
+    if wiring.hooks.server_connected:
+        await wiring.hooks.run(wiring.hooks.server_connected, data)
+    return stream
+
+
+async def secure_upstream(conn: Conn, stream: Stream) -> None:
+    """The TLS handshake with a server, by the name that the client asked for."""
+    info = stream.info
+    assert info.address is not None
+    name = conn.client.info.sni if conn.target is not None else ""
+    engine = make_client_engine(
+        conn.wiring.contexts, name or info.address[0], conn.alpn_offered, stream.sink()
+    )
+    try:
+        await stream.secure(engine, conn.wiring.phases.handshake)
+    except UpstreamError:
+        raise
+    except RamaError as error:
+        raise UpstreamError(f"TLS handshake with {info.address[0]}: {error}") from error
+    finally:
+        info.tls = engine.info()
+        info.tls.sni = name or info.address[0]
+        info.tls.alpn_offered = tuple(offer.decode("latin-1") for offer in conn.alpn_offered)
+
+
+async def close_upstream(conn: Conn, stream: Stream) -> None:
+    """Close a stream to a server and write down how it went."""
+    stream.close()
+    conn.wiring.capture.closed(stream.info)
+    hooks = conn.wiring.hooks
+    if hooks.server_disconnected:
+        await hooks.run(hooks.server_disconnected, ServerConnectData(stream.info, conn.client.info))
