@@ -5,10 +5,12 @@ from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Body, Request, Response
+from rama_proxy.protocols.client_hello import ClientHello, ServerHello
 
 __all__ = [
     "Addon",
     "Body",
+    "ClientHello",
     "ClientHelloData",
     "ConnectionInfo",
     "Flow",
@@ -17,6 +19,7 @@ __all__ = [
     "Request",
     "Response",
     "ServerConnectData",
+    "ServerHello",
     "TlsInfo",
     "when",
 ]
