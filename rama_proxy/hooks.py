@@ -244,7 +244,9 @@ class Hooks:
         """The names of the annotations of all addons, with their meaning."""
         found: dict[str, str] = {}
         for addon in self.addons:
-            found.update(getattr(addon, "annotations", {}))
+            named = getattr(addon, "annotations", None)
+            if isinstance(named, Mapping):  # a script's `from __future__ import annotations` is not
+                found.update(named)
         return found
 
 
