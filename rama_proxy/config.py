@@ -237,9 +237,24 @@ def convert_option(name: str, value: object, source: str) -> object:
     if info is None:
         raise ConfigError(f"{source}: no option is called {name!r}{_nearest(name)}")
     try:
-        return _convert(info, value)
+        return convert_value(info, value)
     except ValueError as error:
         raise ConfigError(f"{source}: {name}: expected {error}, got {value!r}") from error
+
+
+def convert_value(info: OptionInfo, value: object) -> object:
+    """`value` as the option of `info` holds it. Raises ValueError saying what was expected."""
+    if info.repeats:
+        if not isinstance(value, (list, tuple)) or not all(isinstance(part, str) for part in value):
+            raise ValueError("a list of texts")
+        return tuple(_path(info, part) for part in value)
+    if info.type == "bool":
+        return _convert_bool(value)
+    if info.type == "str":
+        if not isinstance(value, str):
+            raise ValueError("a text")
+        return _path(info, value)
+    return _convert_number(info, value)
 
 
 def _read_file(file: Path) -> dict[str, object]:
@@ -284,21 +299,6 @@ def _nearest(name: str) -> str:
 
     close = difflib.get_close_matches(name.replace("-", "_"), _INFOS, 1)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _convert(info: OptionInfo, value: object) -> object:
-    """Raises ValueError with what was expected."""
-    if info.repeats:
-        if not isinstance(value, (list, tuple)) or not all(isinstance(part, str) for part in value):
-            raise ValueError("a list of texts")
-        return tuple(_path(info, part) for part in value)
-    if info.type == "bool":
-        return _convert_bool(value)
-    if info.type == "str":
-        if not isinstance(value, str):
-            raise ValueError("a text")
-        return _path(info, value)
-    return _convert_number(info, value)
 
 
 def _convert_bool(value: object) -> bool:
