@@ -65,7 +65,9 @@ class Authority:
         key_path, cert_path = directory / KEY_FILE, directory / CERT_FILE
         if not (_exists(key_path) and _exists(cert_path)):
             if not create and not _exists(key_path) and not _exists(cert_path):
-                raise CaError(f"there is no certificate authority in {directory} yet")
+                raise CaError(
+                    f"there is no certificate authority in {directory} yet; `rama ca show` makes it"
+                )
             _make_files(directory)
         _check_directory(directory)
         key = _parse_key(key_path)
@@ -85,6 +87,11 @@ class Authority:
             Encoding.DER, PublicFormat.SubjectPublicKeyInfo
         )
         return base64.b64encode(hashlib.sha256(spki).digest()).decode()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate as people compare it: `AB:CD:…`."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
     @property
     def expires(self) -> datetime:
@@ -165,8 +172,9 @@ def _make_files(directory: Path) -> None:
         if not directory.is_dir():
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_directory(directory)
-        with _lock(directory):
+        with _lock(directory) as fd:
             _make_missing(directory / KEY_FILE, directory / CERT_FILE)
+            os.fsync(fd)  # the names, after the bytes
     except OSError as error:
         raise CaError(
             f"cannot make a certificate authority in {directory}: {error.strerror or error}"
@@ -174,11 +182,11 @@ def _make_files(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def _lock(directory: Path) -> Iterator[None]:
+def _lock(directory: Path) -> Iterator[int]:
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
+        yield fd
     finally:
         os.close(fd)
 

@@ -6,6 +6,7 @@ one context asks all servers, and one more each client certificate. Knows nothin
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import OrderedDict
@@ -192,7 +193,8 @@ class _KeyLog:
         self._append(b"")
 
     def __call__(self, connection: SSL.Connection, line: bytes) -> None:
-        self._append(line + b"\n")
+        with contextlib.suppress(OSError):  # a full disk must not end connections
+            self._append(line + b"\n")
 
     def _append(self, data: bytes) -> None:
         fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

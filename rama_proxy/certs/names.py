@@ -62,11 +62,16 @@ def general_names(host: str, names: Iterable[str]) -> list[x509.GeneralName]:
 
 def certificate_names(certificate: x509.Certificate) -> tuple[str, ...]:
     """The DNS names and addresses that `certificate` claims, its common name last if it is one."""
-    found = dict.fromkeys([*_san_dns(certificate), *map(str, _san_addresses(certificate))])
+    found = dict.fromkeys(alternative_names(certificate))
     for name in _common_names(certificate):
         if ip_literal(name) or dns_name(name, wildcard=True):
             found[name] = None
     return tuple(found)
+
+
+def alternative_names(certificate: x509.Certificate) -> list[str]:
+    """The DNS names and addresses in the subjectAltName, as they stand there."""
+    return [*_san_dns(certificate), *map(str, _san_addresses(certificate))]
 
 
 def matches(certificate: x509.Certificate, host: str) -> bool:

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 
-from rama_proxy.certs.names import certificate_names, matches
+from rama_proxy.certs.names import alternative_names, matches
 
 _CODES = SSL.X509VerificationCodes
 _NO_CRL = _CODES.ERR_UNABLE_TO_GET_CRL  # only what a given list names can be revoked
@@ -35,7 +35,7 @@ _CAUSES = {
 class Check:
     """The verification of one server. `cause` and `problem` stay empty if nothing is wrong."""
 
-    __slots__ = ("alpn_offered", "cause", "certificate", "host", "problem", "required", "sni")
+    __slots__ = ("alpn_offered", "cause", "host", "problem", "required", "sni")
 
     def __init__(self, host: str, required: bool) -> None:
         self.host = host
@@ -44,7 +44,6 @@ class Check:
         self.alpn_offered: tuple[str, ...] = ()
         self.cause = ""
         self.problem = ""
-        self.certificate: x509.Certificate | None = None  # the one that is at fault
 
     @property
     def remedy(self) -> str:
@@ -57,7 +56,6 @@ class Check:
         """Note the first thing that is wrong."""
         if self.problem:
             return
-        self.certificate = certificate
         self.cause = _CAUSES.get(code, "other")
         subject = f"the certificate of {self.host}"
         if depth and self.cause != "unknown-ca":
@@ -69,14 +67,18 @@ def judge(
     connection: SSL.Connection, certificate: crypto.X509, code: int, depth: int, ok: int
 ) -> bool:
     """OpenSSL's verify callback: whether to go on."""
-    check: Check = connection.get_app_data()
-    if code == _NO_CRL:
+    if (ok and depth) or code == _NO_CRL:
         return True
-    parsed = certificate.to_cryptography()
-    if not ok:
-        check.fail(code, parsed, depth)
-    elif depth == 0 and not matches(parsed, check.host):
-        check.fail(_CODES.ERR_HOSTNAME_MISMATCH, parsed, depth)
+    check: Check = connection.get_app_data()
+    try:
+        parsed = certificate.to_cryptography()
+        if not ok:
+            check.fail(code, parsed, depth)
+        elif not matches(parsed, check.host):
+            check.fail(_CODES.ERR_HOSTNAME_MISMATCH, parsed, depth)
+    except ValueError as error:  # OpenSSL is more forgiving than cryptography
+        check.cause = "other"
+        check.problem = f"the certificate of {check.host} does not parse: {error}"
     return not (check.required and check.problem)
 
 
@@ -87,7 +89,7 @@ def _describe(cause: str, code: int, certificate: x509.Certificate) -> str:
         case "not-yet-valid":
             return f"is not valid before {_moment(certificate.not_valid_before_utc)}"
         case "name-mismatch":
-            return f"is for {_list(certificate_names(certificate))}"
+            return f"is for {_list(alternative_names(certificate))}"
         case "self-signed":
             return "is self-signed"
         case "unknown-ca":
@@ -106,9 +108,9 @@ def _moment(when: datetime) -> str:
     return f"{when:%Y-%m-%d %H:%M} UTC"
 
 
-def _list(names: tuple[str, ...]) -> str:
+def _list(names: list[str]) -> str:
     if not names:
-        return "no name at all"
+        return "no host at all: it has no subjectAltName"
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from rama_proxy.certs.contexts import Contexts
 from rama_proxy.certs.names import certificate_names
@@ -18,7 +17,7 @@ from rama_proxy.certs.verify import Check
 from rama_proxy.errors import ClientTlsError, ConnectionProblem, UpstreamTlsError
 from rama_proxy.model.connection import TlsInfo
 
-SLICE = 64 * 1024  # OpenSSL's buffers keep their largest size for as long as the connection lives
+SLICE = 32 * 1024  # OpenSSL's buffers keep their largest size for as long as the connection lives
 RECORD = 16 * 1024  # the plaintext of one record, RFC 8446 5.1
 MAX_FLIGHT = 16 * 1024  # of a server's first bytes, where its ServerHello is
 HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -33,15 +32,8 @@ TRUST_ALERTS = {
     "unsupported certificate",
 }
 
-# OpenSSL's reasons when the other side speaks something else.
-NOT_TLS = {
-    "bad record type",
-    "http request",
-    "https proxy request",
-    "packet length too long",
-    "record layer failure",
-    "wrong version number",
-}
+# OpenSSL's reasons when a server answers a hello with something else.
+NOT_TLS = {"packet length too long", "wrong version number"}
 
 Sink = Callable[[bytes], None]
 
@@ -54,22 +46,22 @@ class TlsEngine:
         "_client_hello",
         "_connection",
         "_ended",
-        "_failure",
         "_flight",
         "_server_hello",
         "_sink",
         "closed",
         "established",
+        "failure",
     )
 
     def __init__(self, connection: SSL.Connection, sink: Sink) -> None:
         self.established = False
         self.closed = False  # the peer's close_notify has come: its end of data is genuine
+        self.failure: ConnectionProblem | None = None  # what every later call raises
         self._connection = connection
         self._sink = sink
         check = connection.get_app_data()
         self._check = check if isinstance(check, Check) else None  # None: we are the server
-        self._failure: ConnectionProblem | None = None
         self._ended = False
         self._flight = bytearray()
         self._client_hello = b""
@@ -86,8 +78,8 @@ class TlsEngine:
         Raises UpstreamTlsError or ClientTlsError. Plaintext before a fault is given first, and
         the error by the next call.
         """
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         parts: list[bytes] = []
         try:
             if len(data) <= SLICE:
@@ -106,7 +98,10 @@ class TlsEngine:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send `data`. The handshake must be done."""
+        """Send `data`. The handshake must be done. Raises as `feed` does."""
+        assert self.established
+        if self.failure is not None:
+            raise self.failure
         connection = self._connection
         try:
             if len(data) <= SLICE:
@@ -122,7 +117,7 @@ class TlsEngine:
 
     def close(self) -> None:
         """Send close_notify, once, if there is a connection to close."""
-        if self._ended or not self.established or self._failure is not None:
+        if self._ended or not self.established or self.failure is not None:
             return
         self._ended = True
         try:
@@ -145,8 +140,6 @@ class TlsEngine:
         else:
             info.verify_error = check.problem
             info.sni, info.alpn_offered = check.sni, check.alpn_offered
-            if not info.certificates and check.certificate is not None:
-                info.certificates = (check.certificate.public_bytes(Encoding.DER),)
         if self.established:
             info.version = connection.get_protocol_version_name()
             info.cipher = connection.get_cipher_name() or ""
@@ -207,10 +200,10 @@ class TlsEngine:
             self._flight = bytearray()
         self._flush()
         if self._check is None:
-            self._failure = _client_problem(error)
+            self.failure = _client_problem(error)
         else:
-            self._failure = _upstream_problem(error, self._check)
-        return self._failure
+            self.failure = _upstream_problem(error, self._check)
+        return self.failure
 
 
 def make_server_engine(
@@ -256,8 +249,9 @@ def server_hello(flight: bytes | bytearray) -> bytes:
 
 
 def _chain(connection: SSL.Connection) -> tuple[bytes, ...]:
-    chain = connection.get_peer_cert_chain(as_cryptography=True) or ()
-    return tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
+    # not as cryptography's objects: those refuse some certificates that OpenSSL takes
+    chain = connection.get_peer_cert_chain() or ()
+    return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in chain)
 
 
 def _group(connection: SSL.Connection) -> str:
@@ -274,6 +268,8 @@ def _resumed(connection: SSL.Connection) -> bool:
 
 def _reason(error: SSL.Error) -> str:
     """OpenSSL's words for the first of its errors."""
+    if isinstance(error, SSL.ZeroReturnError):
+        return "the peer closed during the handshake"
     errors = error.args[0] if error.args else ()
     if isinstance(errors, list) and errors:
         return str(errors[0][-1])
@@ -296,7 +292,7 @@ def _client_problem(error: SSL.Error) -> ClientTlsError:
         )
     if alert:
         return ClientTlsError(f"the client ended TLS with the alert {alert!r}")
-    if reason == "unsupported protocol":
+    if reason == "unsupported protocol":  # our own alert goes to the client
         return ClientTlsError("the client offers no TLS version from 1.2 on")
     return ClientTlsError(f"TLS with the client failed: {reason}")
 
@@ -306,16 +302,18 @@ def _upstream_problem(error: SSL.Error, check: Check) -> UpstreamTlsError:
         return UpstreamTlsError(f"{check.problem}; {check.remedy}", check.cause)
     reason = _reason(error)
     alert = _alert(reason)
-    if alert == "certificate required":
+    if alert in TRUST_ALERTS or alert == "certificate required":
         return UpstreamTlsError(
-            f"{check.host} wants a client certificate; name one with --client-cert", "alert"
+            f"{check.host} wants a client certificate that it trusts (alert {alert!r}); name one"
+            " with --client-cert",
+            "alert",
         )
+    if alert == "protocol version" or reason == "unsupported protocol":
+        return UpstreamTlsError(f"{check.host} offers no TLS version from 1.2 on", "protocol")
     if alert:
         return UpstreamTlsError(f"{check.host} ended TLS with the alert {alert!r}", "alert")
     if reason in NOT_TLS:
         return UpstreamTlsError(f"{check.host} does not speak TLS ({reason})", "protocol")
     if "too small" in reason or "too weak" in reason or "legacy sigalg" in reason:
         return UpstreamTlsError(f"{check.host} uses weak cryptography ({reason})", "weak")
-    if reason == "unsupported protocol":
-        return UpstreamTlsError(f"{check.host} offers no TLS version from 1.2 on", "protocol")
     return UpstreamTlsError(f"TLS with {check.host} failed: {reason}", "protocol")
