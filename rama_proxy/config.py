@@ -132,7 +132,7 @@ class Options:
     resolve: tuple[str, ...] = _opt(
         (),
         "Connect to ADDRESS when a client asks for HOST:PORT; may repeat.",  # as curl's flag
-        metavar="HOST:PORT:ADDRESS",
+        metavar="HOST:PORT:ADDRESS[:PORT]",
         group="Network",
     )
 

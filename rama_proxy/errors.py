@@ -6,6 +6,7 @@
     ├── StartError             the engine cannot start: port taken, unwritable path; exit code 1
     │   └── CaError            the certificate authority is missing, damaged or readable by others
     ├── StoreError             the SQLite store: missing, newer, damaged, in use; exit code 1
+    │   └── QueryInterrupted       a query was stopped on purpose
     ├── ControlError           the control socket: not there, refused, bad answer
     ├── AddonError             a script that does not load
     ├── ProtocolError          a peer broke its protocol; `status` is what the client is told
@@ -44,7 +45,9 @@ class FilterError(ConfigError):
 
 
 class StartError(RamaError):
-    """The engine cannot start."""
+    """The engine cannot start. `free_port` is one to try instead where a port is taken, else 0."""
+
+    free_port = 0
 
 
 class CaError(StartError):
@@ -53,6 +56,10 @@ class CaError(StartError):
 
 class StoreError(RamaError):
     """The store cannot be opened, read or written."""
+
+
+class QueryInterrupted(StoreError):
+    """A query was stopped on purpose before its end."""
 
 
 class ControlError(RamaError):

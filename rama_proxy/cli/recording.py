@@ -246,8 +246,8 @@ class Recording:
 def refuse_ready(error: RamaError) -> None:
     """Tell the parent of an attached run why there is none."""
     answer: dict[str, object] = {"ready": False, "error": str(error), "exit_code": error.exit_code}
-    if free := getattr(error, "free_port", 0):
-        answer["free_port"] = free
+    if isinstance(error, StartError) and error.free_port:
+        answer["free_port"] = error.free_port
     print(json.dumps(answer), flush=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import socket
 import time
@@ -84,7 +85,7 @@ class Dialer:
         raise UpstreamError(f"cannot connect to {where}: {_reason(problem)}") from problem
 
     async def _addresses(self, host: str, port: int) -> list[Address]:
-        host = self.overrides.get((host.lower(), port), host)
+        host, port = self.overrides.get((host.lower(), port), (host, port))
         if is_ip(host):
             return [(host, port)]
         if self.dns_servers:
@@ -130,15 +131,20 @@ async def _ask_system(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def _override(entry: str) -> tuple[tuple[str, int], str]:
+def _override(entry: str) -> tuple[Address, Address]:
     host, _, rest = entry.partition(":")
-    port, _, address = rest.partition(":")
+    port, _, where = rest.partition(":")
+    if is_ip(where.strip("[]")):
+        address, goal = where, port
+    else:
+        address, _, goal = where.rpartition(":")
     address = address.strip("[]")
-    if not host or not port.isdigit() or not is_ip(address):
-        raise ConfigError(f"--resolve takes HOST:PORT:ADDRESS, not {entry!r}")
-    return (host.lower(), int(port)), address
+    if not host or not port.isdigit() or not is_ip(address) or not goal.isdigit():
+        raise ConfigError(f"--resolve takes HOST:PORT:ADDRESS[:PORT], not {entry!r}")
+    return (host.lower(), int(port)), (address, int(goal))
 
 
+@functools.lru_cache(256)
 def is_ip(host: str) -> bool:
     """Whether `host` is an address and not a name."""
     try:

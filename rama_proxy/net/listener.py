@@ -42,18 +42,20 @@ class Listener:
                 self._make_stream, self.host, self.port, backlog=1024, reuse_address=True
             )
         except OSError as error:
-            raise StartError(self._refusal(error)) from error
+            raise self._refusal(error) from error
         self.port = self.server.sockets[0].getsockname()[1]
 
-    def _refusal(self, error: OSError) -> str:
+    def _refusal(self, error: OSError) -> StartError:
         where = f"{self.host}:{self.port}"
         if error.errno == errno.EADDRINUSE:
             free = free_port(self.host)
             hint = f"; port {free} is free: use --port {free}" if free else ""
-            return f"cannot listen on {where}: the port is in use{hint}"
+            problem = StartError(f"cannot listen on {where}: the port is in use{hint}")
+            problem.free_port = free
+            return problem
         if error.errno == errno.EACCES:
-            return f"cannot listen on {where}: choose a --port above 1023"
-        return f"cannot listen on {where}: {error.strerror or error}"
+            return StartError(f"cannot listen on {where}: choose a --port above 1023")
+        return StartError(f"cannot listen on {where}: {error.strerror or error}")
 
     def _make_stream(self) -> Stream:
         info = ConnectionInfo(
