@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rama_proxy.errors import FilterError
 from rama_proxy.model.flow import Flow
 
-__all__ = ["Filter", "FilterError", "Where", "parse_filter"]
+FUNCTIONS: dict[str, tuple[int, Callable[..., int | None]]] = {}
+
+__all__ = ["FUNCTIONS", "Filter", "FilterError", "Where", "parse_filter"]
 
 
 @dataclass(slots=True, frozen=True)
