@@ -159,8 +159,8 @@ class Exchange:
         request = flow.request
         if flow.notes and EDITED_REQUEST in flow.notes:
             request = rebuilt(request)
-        if self.conn.host_header:
-            http1.set_host(request, self.conn.host_header)
+        if self.conn.host_header and (note := http1.set_host(request, self.conn.host_header)):
+            flow.notes.append(note)
         head, notes = http1.hop_request(request, absolute=False)
         if notes:
             flow.notes.extend(notes)
