@@ -29,12 +29,13 @@ from rama_proxy.protocols.http1_grammar import (
     REQUEST_LINE,
     REQUEST_START,
     RESPONSE_FIELD,
+    SHOWN,
     STATUS_LINE,
     TARGET,
     TOKEN,
     parse_fields,
     quoted,
-    refuse_bare_lf,
+    refuse_endless,
     strip_blanks,
 )
 from rama_proxy.protocols.http1_write import (
@@ -216,18 +217,18 @@ def _refuse_request_start(buf: bytearray, start: int) -> None:
     if end == 0:
         if len(buf) - start > MAX_TARGET + MAX_METHOD + 16:
             raise ProtocolError(f"request line of more than {MAX_TARGET} bytes", 414)
-        if not REQUEST_START.match(buf, start, start + MAX_METHOD * 2) and len(buf) > start:
+        if not REQUEST_START.match(buf, start, start + MAX_METHOD * 2):
             raise _request_line_error(bytes(buf[start:]))
     elif not REQUEST_LINE.match(buf, start):
         raise _request_line_error(bytes(buf[start:end]))
-    refuse_bare_lf(buf, start, 400)
+    refuse_endless(buf, start, 400)
 
 
 def _request_line_error(line: bytes) -> ProtocolError:
     """What is wrong with a request line, whole or the beginning of one."""
     shown = quoted(line)
     if b"\n" in line and not line.endswith(b"\r\n"):
-        return ProtocolError(f"bare LF at the end of line {shown} (RFC 9112 2.2)")
+        return ProtocolError(f"bare LF in line {shown} (RFC 9112 2.2)")
     parts = line.removesuffix(b"\r\n").split(b" ")
     if parts == [b""]:
         return ProtocolError("an empty line where a request should begin (RFC 9112 2.2)")
@@ -254,17 +255,18 @@ def _refuse_response_start(buf: bytearray) -> None:
     """Raise unless `buf` may become a response head."""
     end = buf.find(b"\n") + 1
     if end == 0:
-        if not b"HTTP/1.".startswith(buf[:7]):
+        line = bytes(buf[:SHOWN]).removesuffix(b"\r")
+        if not STATUS_LINE.match(line + b"HTTP/1.1 200"[len(line) :] + b"\r\n"):
             raise _status_line_error(bytes(buf))
     elif not STATUS_LINE.match(buf):
         raise _status_line_error(bytes(buf[:end]))
-    refuse_bare_lf(buf, 0, 502)
+    refuse_endless(buf, 0, 502)
 
 
 def _status_line_error(line: bytes) -> ProtocolError:
     if line.startswith(b"HTTP/1."):
         if line.endswith(b"\n") and not line.endswith(b"\r\n"):
-            return ProtocolError(f"bare LF at the end of line {quoted(line)} (RFC 9112 2.2)", 502)
+            return ProtocolError(f"bare LF in line {quoted(line)} (RFC 9112 2.2)", 502)
         return ProtocolError(f"bad status line {quoted(line)} (RFC 9112 4)", 502)
     return ProtocolError(f"not an HTTP/1 response: {quoted(line)} (RFC 9112 4)", 502)
 

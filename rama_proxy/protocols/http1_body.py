@@ -18,7 +18,7 @@ from rama_proxy.protocols.http1_grammar import (
     TOKEN,
     parse_fields,
     quoted,
-    refuse_bare_lf,
+    refuse_endless,
 )
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -30,13 +30,14 @@ MAX_TRAILER_FIELDS = 256
 _SIZE = rb"([0-9A-Fa-f]{1,16}+)"
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
 _VALUE = rb"(?:" + TOKEN + rb"++|" + _QUOTED + rb")"
-_EXTENSIONS = rb"(?:[ \t]*+;[ \t]*+" + TOKEN + rb"++(?:[ \t]*+=[ \t]*+" + _VALUE + rb")?+)*+"
-_REQUEST_CHUNK = re.compile(_SIZE + _EXTENSIONS + rb"\r\n")
-# Servers used to pad the size with blanks, and some still do; h11 and browsers take it.
-_RESPONSE_CHUNK = re.compile(_SIZE + _EXTENSIONS + rb"[ \t]*+\r\n")
+_EXTENSION = rb";[ \t]*+" + TOKEN + rb"++(?:[ \t]*+=[ \t]*+" + _VALUE + rb")?+"
+# Nobody may send a blank before the semicolon, and h11 and llhttp both refuse it.
+_REQUEST_CHUNK = re.compile(_SIZE + rb"(?:" + _EXTENSION + rb")*+\r\n")
+# Servers used to pad the size with blanks, and some still do; browsers and h11 take it.
+_RESPONSE_CHUNK = re.compile(_SIZE + rb"(?:[ \t]*+" + _EXTENSION + rb")*+[ \t]*+\r\n")
 _CHUNK_START = re.compile(rb"[0-9A-Fa-f]{0,16}+(?:[ \t;][^\x00-\x08\x0a-\x1f\x7f]*+)?+\r?+\Z")
 
-# RFC 9110 6.5.1: a server that merges trailers into the head would measure the message anew.
+# RFC 9110 6.5.1: who merges trailers into the head would measure the message anew.
 _FORBIDDEN_TRAILERS = {b"content-length", b"transfer-encoding", b"host"}
 
 
@@ -189,7 +190,7 @@ class ChunkedReader(BodyReader):
         if (end if end >= 3 else len(buf)) - start > MAX_TRAILERS:
             raise ProtocolError(f"trailers of more than {MAX_TRAILERS} bytes", self.status)
         if end < 3:
-            refuse_bare_lf(buf, start, self.status)
+            refuse_endless(buf, start, self.status)
             return start
         block = bytes(buf[start:end])
         lines = block.count(b"\n") - 1
@@ -199,10 +200,9 @@ class ChunkedReader(BodyReader):
             )
         pattern = REQUEST_FIELD if self.status == 400 else RESPONSE_FIELD
         fields = parse_fields(block, 0, lines, pattern, self.status)
-        if self.status == 400:
-            for name, _ in fields:
-                if name.lower() in _FORBIDDEN_TRAILERS:
-                    raise ProtocolError(f"{quoted(name)} as a trailer (RFC 9110 6.5.1)")
+        for name, _ in fields:
+            if name.lower() in _FORBIDDEN_TRAILERS:
+                raise ProtocolError(f"{quoted(name)} as a trailer (RFC 9110 6.5.1)", self.status)
         self.trailers = Headers.of(fields)
         self.done = True
         return end

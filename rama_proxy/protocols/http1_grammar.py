@@ -17,8 +17,10 @@ SHOWN = 80  # bytes of a bad line that a message quotes
 
 # RFC 9112 3, with bytes >= 0x80 in the target: browsers and scripts send raw UTF-8 there.
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb"{1,64}+) ([\x21-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
-# The beginnings of a request line; of a long one its first bytes are enough.
-REQUEST_START = re.compile(rb"\r|" + TOKEN + rb"{1,64}+(?:\Z| [\x21-\x7e\x80-\xff]*+(?:[ \r]|\Z))")
+# What may become a request line. Of a long one only the first bytes are looked at.
+_VERSION_START = rb"(?:H?|HTT?|HTTP(?:/(?:[0-9](?:\.(?:[0-9]\r?)?)?)?)?)\Z"
+_AFTER_METHOD = rb" [\x21-\x7e\x80-\xff]*+(?:\Z| " + _VERSION_START + rb")"
+REQUEST_START = re.compile(rb"\r?\Z|" + TOKEN + rb"{1,64}+(?:\Z|" + _AFTER_METHOD + rb")")
 # RFC 9112 4. Some servers leave out the reason with its space; h11, llhttp and browsers take it.
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*+))?\r\n")
 # RFC 9112 5. `^` stands after each LF: a line that does not match yields no field, and the
@@ -34,10 +36,11 @@ TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]++")
 METHOD = re.compile(TOKEN + rb"{1,64}+")
 
 # RFC 9112 3.2, 7.2: host[:port], the host an IP literal, or a registered name (RFC 3986 3.2.2).
-_HOST = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)"
+_HOST = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[\w\-.~!$&'()*+,;=]++|%[0-9A-Fa-f]{2})*+)"
 AUTHORITY = re.compile(rb"(" + _HOST + rb")(?::([0-9]{0,5}))?+")
 ABSOLUTE_TARGET = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*+)://([^/?#]*+)")
 
+_NAME = re.compile(TOKEN + rb"++")
 _BAD_BYTES = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 
 
@@ -46,25 +49,26 @@ def quoted(data: bytes | bytearray) -> str:
     return repr(bytes(data)) if len(data) <= SHOWN else f"{bytes(data[:SHOWN])!r}..."
 
 
-def refuse_bare_lf(buf: bytearray, start: int, status: int) -> None:
+def refuse_endless(buf: bytearray, start: int, status: int) -> None:
     """Raise if the unfinished head or trailers from `start` can never end.
 
-    The last LF and two in a row are enough: a sender that ends lines with LF alone has come to
-    its empty line with one of them, and would wait for an answer for ever.
+    A sender that ends lines with LF or CR alone has come to its empty line, and would wait for an
+    answer for ever. The last LF and two in a row show it without a look at every line.
     """
     last = buf.rfind(b"\n", start)
-    if last < 0:
-        return
-    if last == start or buf[last - 1] != 13:
-        raise ProtocolError(_bare_lf(buf, last), status)
+    if last >= 0 and (last == start or buf[last - 1] != 0x0D):
+        raise ProtocolError(_bare("LF", buf, last), status)
     double = buf.find(b"\n\n", start)
     if double >= 0:
-        raise ProtocolError(_bare_lf(buf, double + 1), status)
+        raise ProtocolError(_bare("LF", buf, double + 1), status)
+    double = buf.find(b"\r\r", start)
+    if double >= 0:
+        raise ProtocolError(_bare("CR", buf, double), status)
 
 
-def _bare_lf(buf: bytearray, index: int) -> str:
+def _bare(what: str, buf: bytearray, index: int) -> str:
     line = buf[buf.rfind(b"\n", 0, index) + 1 : index + 1]
-    return f"bare LF at the end of line {quoted(line)} (RFC 9112 2.2)"
+    return f"bare {what} in line {quoted(line)} (RFC 9112 2.2)"
 
 
 def parse_fields(
@@ -76,7 +80,9 @@ def parse_fields(
     """
     fields: list[Field] = pattern.findall(block, start)
     if len(fields) != lines:
-        explain_fields(block[start:-2], pattern, status)
+        parts = block[start:-2].split(b"\n")
+        bad = next(i for i, line in enumerate(parts) if not pattern.match(line + b"\n"))
+        raise ProtocolError(_field_fault(parts[bad], parts[bad - 1] if bad else b""), status)
     return strip_blanks(fields, block)
 
 
@@ -87,27 +93,17 @@ def strip_blanks(fields: list[Field], block: bytes) -> list[Field]:
     return fields
 
 
-def explain_fields(block: bytes, pattern: re.Pattern[bytes], status: int) -> None:
-    """Raise ProtocolError for the first line of `block` that is not a field line."""
-    previous = b""
-    for line in block.split(b"\n")[:-1]:
-        if not pattern.fullmatch(line + b"\n"):
-            raise ProtocolError(_field_fault(line, previous), status)
-        previous = line
-    raise ProtocolError(f"malformed header fields: {quoted(block)}", status)
-
-
 def _field_fault(line: bytes, previous: bytes) -> str:
     if not line.endswith(b"\r"):
-        return f"bare LF at the end of line {quoted(line)} (RFC 9112 2.2)"
+        return f"bare LF in line {quoted(line)} (RFC 9112 2.2)"
     line = line[:-1]
     if b"\r" in line:
-        return f"bare CR in header line {quoted(line)} (RFC 9112 2.2)"
+        return f"bare CR in line {quoted(line)} (RFC 9112 2.2)"
     if b"\x00" in line:
         return f"NUL in header line {quoted(line)} (RFC 9110 5.5)"
     if line[:1] in {b" ", b"\t"}:
         if previous:
-            return f"folded header line {quoted(line)} after {quoted(previous)} (RFC 9112 5.2)"
+            return f"folded header line {quoted(previous[:-1])}, {quoted(line)} (RFC 9112 5.2)"
         return f"blank before the first header field: {quoted(line)} (RFC 9112 2.2)"
     name, colon, value = line.partition(b":")
     if not colon:
@@ -116,7 +112,7 @@ def _field_fault(line: bytes, previous: bytes) -> str:
         return f"header line without a name: {quoted(line)} (RFC 9112 5)"
     if name != name.rstrip(b" \t"):
         return f"whitespace between name and colon in header line {quoted(line)} (RFC 9112 5.1)"
-    if not METHOD.fullmatch(name[:1]) or not all(METHOD.fullmatch(bytes([c])) for c in name):
+    if not _NAME.fullmatch(name):
         return f"bad character in header name {quoted(name)} (RFC 9110 5.1)"
     found = _BAD_BYTES.search(value)
     what = f"control character {found[0]!r}" if found else "bad character"
