@@ -181,8 +181,11 @@ class Hooks:
         self.set_addons(addons)
 
     def set_addons(self, addons: Iterable[object]) -> None:
-        """Compile the hooks of `addons` in order. Raises AddonError for a bad `when` filter."""
-        self.addons = list(addons)
+        """Compile the hooks of `addons` in order, and of what they hold in a list `addons`.
+
+        Raises AddonError for a bad `when` filter.
+        """
+        self.addons = _flat(addons, [])
         compiled = {
             name: tuple(
                 Call(addon_name(addon), name, function)
@@ -254,6 +257,16 @@ def addon_name(addon: object) -> str:
     """What logs call an addon: its module's or class's name."""
     name = getattr(addon, "name", None) or getattr(addon, "__name__", None) or type(addon).__name__
     return str(name).rpartition(".")[2]
+
+
+def _flat(addons: Iterable[object], found: list[object]) -> list[object]:
+    """`addons`, each followed by those in its own list `addons`, nobody twice."""
+    for addon in addons:
+        if not any(addon is known for known in found):
+            found.append(addon)
+            inner = getattr(addon, "addons", ())
+            _flat(inner if isinstance(inner, list | tuple) else (), found)
+    return found
 
 
 def _inherited(addon: object, name: str) -> bool:
