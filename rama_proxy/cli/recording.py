@@ -14,17 +14,17 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from rama_proxy.cli.console import Console, flow_json, flow_line, wants_colour
 from rama_proxy.cli.logs import on_log, say
-from rama_proxy.config import Options, captures_dir
+from rama_proxy.config import Options
 from rama_proxy.engine import Proxy
 from rama_proxy.errors import RamaError, StartError
 from rama_proxy.filters import Filter
 from rama_proxy.model.flow import Flow
+from rama_proxy.store.files import new_store_path
 from rama_proxy.units import format_duration, format_size
 
 HURRY = 3.0  # seconds that a stop may take which is to be at once
@@ -143,10 +143,7 @@ class Recording:
             else:
                 os._exit(128 + number)
 
-        # An attached run hears of its parent's end by its standard input; Ctrl-C is for the parent.
-        numbers = [signal.SIGTERM, signal.SIGHUP, *([] if self.attached else [signal.SIGINT])]
-        if self.attached:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         for number in numbers:
             loop.add_signal_handler(number, on_signal, number)
         try:
@@ -252,20 +249,8 @@ def refuse_ready(error: RamaError) -> None:
 
 
 def store_path(options: Options) -> Path:
-    """Where to record: the file of the options, else a new one of this second.
-
-    Its directory is made for this user alone. Raises StartError.
-    """
-    if options.store:
-        return Path(options.store)
-    folder = captures_dir()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartError(f"cannot make {folder}: {error.strerror}; name a file with -w") from error
-    name = f"{datetime.now():%Y-%m-%d_%H%M%S}"
-    taken = (folder / f"{name}{suffix}.db" for suffix in ("", *(f"-{n}" for n in range(2, 100))))
-    return next(path for path in taken if not path.exists())
+    """Where to record: the file of the options, else a new one among the captures."""
+    return Path(options.store) if options.store else new_store_path()
 
 
 def _several(number: int, thing: str) -> str:
