@@ -1,0 +1,221 @@
+"""The grammar of filters. What binds least comes first: juxtaposition, `|`, `&`, `!`.
+
+As in mitmproxy, a word ends at white space, quotes, `~` and parentheses, so `&`, `|` and `!` inside
+one belong to its regex; only at its end do we take `&` and `|` for operators.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rama_proxy.errors import FilterError
+from rama_proxy.filters.fields import OPERATORS, Condition, Operator, Predicate, Where
+from rama_proxy.filters.search import check_regex
+
+MAX_LENGTH = 10_000
+MAX_TERMS = 200  # SQLite takes an expression 1000 levels deep, and AND is one level a term
+MAX_DEPTH = 20  # its parser's stack has 100 places before 3.46; one level of ours takes up to four
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<code>~[^\s()~'"&|!]*)
+    | (?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+    | (?P<sign>[()!&|])
+    | (?P<word>[^\s()~'"]+?(?=[&|]*(?:[\s()~'"]|$)))
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class Token(NamedTuple):
+    """A piece of an expression. `kind` is "code", "word", a sign, or "end"."""
+
+    kind: str
+    text: str
+    position: int
+
+
+@dataclass(slots=True, frozen=True)
+class Filter:
+    """A parsed expression."""
+
+    text: str
+    matches: Predicate
+    condition: Where
+
+    def where(self) -> Where:
+        """The filter as a condition for the store's readers."""
+        return self.condition
+
+
+def parse_filter(text: str) -> Filter:
+    """The filter that `text` says; empty text selects every flow.
+
+    Raises FilterError with the position of the mistake and, where one is near, what was meant.
+    """
+    if not text.strip():
+        return Filter(text, lambda flow: True, Where("1"))
+    if len(text) > MAX_LENGTH:
+        raise FilterError(f"a filter of {len(text)} letters; {MAX_LENGTH} are read", MAX_LENGTH)
+    condition = _Parser(text).parse()
+    return Filter(text, condition.matches, condition.where)
+
+
+def _tokens(text: str) -> list[Token]:
+    tokens: list[Token] = []
+    position = 0
+    end = len(text.rstrip())
+    while position < end:
+        found = _TOKEN.match(text, position)
+        if found is None:
+            start = position + len(text[position:]) - len(text[position:].lstrip())
+            raise FilterError(f"the quote {text[start]} is never closed", start)
+        kind = str(found.lastgroup)
+        piece = found.group(kind)
+        start = found.start(kind)
+        if kind == "quoted":
+            # Only quotes and backslashes need a backslash; \d stays \d.
+            kind, piece = "word", re.sub(r"\\([\\\"'])", r"\1", piece[1:-1])
+            start += 1
+        tokens.append(Token(piece if kind == "sign" else kind, piece, start))
+        position = found.end()
+    tokens.append(Token("end", "", len(text)))
+    return tokens
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._tokens = _tokens(text)
+        self._index = 0
+        self._terms = 0
+
+    def parse(self) -> Condition:
+        condition = self._sequence(0)
+        rest = self._next()
+        if rest.kind != "end":
+            raise FilterError("this ) closes nothing", rest.position)
+        return condition
+
+    def _next(self) -> Token:
+        token = self._tokens[self._index]
+        self._index += 1
+        return token
+
+    def _comes(self, sign: str) -> bool:
+        """Whether `sign` is next; if so it is passed over."""
+        comes = self._tokens[self._index].kind == sign
+        self._index += comes
+        return comes
+
+    def _sequence(self, depth: int) -> Condition:
+        parts = [self._alternatives(depth)]
+        while self._tokens[self._index].kind not in {")", "end"}:
+            parts.append(self._alternatives(depth))
+        return _all_of(parts)
+
+    def _alternatives(self, depth: int) -> Condition:
+        parts = [self._conjunction(depth)]
+        while self._comes("|"):
+            parts.append(self._conjunction(depth))
+        return _any_of(parts)
+
+    def _conjunction(self, depth: int) -> Condition:
+        parts = [self._term(depth)]
+        while self._comes("&"):
+            parts.append(self._term(depth))
+        return _all_of(parts)
+
+    def _term(self, depth: int) -> Condition:
+        token = self._next()
+        if depth > MAX_DEPTH:
+            raise FilterError("the filter is nested too deeply", token.position)
+        if token.kind == "!":
+            return _not(self._term(depth + 1))
+        if token.kind == "(":
+            condition = self._sequence(depth + 1)
+            if self._next().kind != ")":
+                raise FilterError("this ( is never closed", token.position)
+            return condition
+        self._terms += 1
+        if self._terms > MAX_TERMS:
+            raise FilterError(f"more than {MAX_TERMS} terms in one filter", token.position)
+        if token.kind == "code":
+            return self._operator(token)
+        if token.kind == "word":
+            check_regex(token.text, token.position)
+            return OPERATORS["u"].make(token.text)
+        raise FilterError(_missing(token, self._tokens[: self._index - 1]), token.position)
+
+    def _operator(self, token: Token) -> Condition:
+        operator = OPERATORS.get(token.text[1:])
+        if operator is None:
+            raise FilterError(
+                f"there is no operator {token.text}", token.position, _nearest(token.text[1:])
+            )
+        if not operator.takes:
+            return operator.make("")
+        argument = self._tokens[self._index]
+        if argument.kind != "word":
+            raise FilterError(_no_argument(operator, argument), argument.position)
+        self._index += 1
+        if operator.takes.endswith("regex"):
+            check_regex(argument.text, argument.position, operator.takes == "body regex")
+        elif not (argument.text.isascii() and argument.text.isdigit() and len(argument.text) < 19):
+            raise FilterError(
+                f"~{operator.code} takes a whole number, not {argument.text!r}", argument.position
+            )
+        return operator.make(argument.text)
+
+
+def _no_argument(operator: Operator, found: Token) -> str:
+    wants = f"~{operator.code} ({operator.help}) takes a {operator.takes}"
+    if found.kind in {"(", ")", "code"}:
+        return f"{wants}; quote one that has ( ) or ~ in it"
+    return wants
+
+
+def _missing(token: Token, before: Sequence[Token]) -> str:
+    after = f" after {before[-1].text}" if before else ""
+    if token.kind == "end":
+        return f"something is missing{after}"
+    return f"something is missing{after} before {token.text}"
+
+
+def _nearest(code: str) -> str:
+    """What an unknown operator may have meant."""
+    near = difflib.get_close_matches(code, OPERATORS, n=1, cutoff=0.5)
+    if not near:
+        near = [known for known in OPERATORS if code and known.startswith(code[0])]
+    if near:
+        return f"did you mean ~{near[0]} ({OPERATORS[near[0]].help})?"
+    return "operators: " + " ".join(f"~{known}" for known in sorted(OPERATORS))
+
+
+def _all_of(parts: list[Condition]) -> Condition:
+    if len(parts) == 1:
+        return parts[0]
+    tests = [part.matches for part in parts]
+    return Condition(lambda flow: all(test(flow) for test in tests), _join(" AND ", parts))
+
+
+def _any_of(parts: list[Condition]) -> Condition:
+    if len(parts) == 1:
+        return parts[0]
+    tests = [part.matches for part in parts]
+    return Condition(lambda flow: any(test(flow) for test in tests), _join(" OR ", parts))
+
+
+def _join(word: str, parts: list[Condition]) -> Where:
+    params = tuple(value for part in parts for value in part.where.params)
+    return Where("(" + word.join([part.where.sql for part in parts]) + ")", params)
+
+
+def _not(condition: Condition) -> Condition:
+    return Condition(
+        lambda flow: not condition.matches(flow),
+        Where("NOT (" + condition.where.sql + ")", condition.where.params),
+    )
