@@ -30,6 +30,7 @@ class Dialer:
         sweeper: Sweeper,
         resolve: Sequence[str] = (),
         dns_servers: Sequence[str] = (),
+        dns_port: int = 53,
     ) -> None:
         self.timeout = timeout
         self.sweeper = sweeper
@@ -38,6 +39,7 @@ class Dialer:
             if not is_ip(server):
                 raise ConfigError(f"--dns-server takes an IP address, not {server!r}")
         self.dns_servers = tuple(dns_servers)
+        self.dns_port = dns_port
         self.own: list[Address] = []
 
     async def connect(self, info: ConnectionInfo) -> Stream:
@@ -100,6 +102,7 @@ class Dialer:
 
         resolver = dns.asyncresolver.Resolver(configure=False)
         resolver.nameservers = list(self.dns_servers)
+        resolver.port = self.dns_port
         resolver.lifetime = self.timeout
         try:
             answer = await resolver.resolve_name(host)

@@ -76,7 +76,7 @@ class Listener:
         await self.serve(stream)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self.tasks.pop(task, None)
+        self.tasks.pop(task).close()
         if not task.cancelled() and (error := task.exception()) is not None:
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "a connection's task failed", "exception": error, "task": task}
