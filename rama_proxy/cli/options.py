@@ -83,14 +83,24 @@ class EngineCommand(click.Command):
 
 def engine_options(function: F) -> F:
     """Give a command every option of the engine, and `--config`."""
-    for info in reversed(option_infos()):
-        function = _flag(info)(function)
-    return click.option(
-        "--config",
-        type=click.Path(dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="Config file to read instead of config.toml. [env: RAMA_CONFIG]",
-    )(function)
+    return some_options(*(info.name for info in option_infos()))(function)
+
+
+def some_options(*names: str) -> Callable[[F], F]:
+    """Give a command the engine's options called `names`, and `--config`."""
+
+    def declare(function: F) -> F:
+        for info in reversed(option_infos()):
+            if info.name in names:
+                function = _flag(info)(function)
+        return click.option(
+            "--config",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Config file to read instead of config.toml. [env: RAMA_CONFIG]",
+        )(function)
+
+    return declare
 
 
 def _flag(info: OptionInfo) -> Callable[[F], F]:

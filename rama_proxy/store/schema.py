@@ -16,6 +16,7 @@ from rama_proxy.errors import StoreError
 APPLICATION_ID = 0x52414D41  # "RAMA"; file(1) shows it
 MIGRATION_SET = "rama"
 SQLITE_FLOOR = (3, 38, 0)  # STRICT came with 3.37, ->> with 3.38
+SQLITE_VERSION = sqlite3.sqlite_version_info  # of the library that is loaded
 
 # Taken at creation only; 8192 stores a 2 KB body beside its flow, 4096 wastes a page on it.
 CREATE_PRAGMAS = "PRAGMA page_size=8192; PRAGMA auto_vacuum=INCREMENTAL;"
