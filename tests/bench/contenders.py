@@ -54,7 +54,7 @@ class Rama:
         """The finished rows of its store."""
         database = sqlite3.connect(f"file:{self._store}?mode=ro", uri=True)
         try:
-            query = "select count(*) from flows where state = 'done' and method != 'CONNECT'"
+            query = "select count(*) from flows where state = 'done'"
             return int(database.execute(query).fetchone()[0])
         finally:
             database.close()

@@ -138,7 +138,7 @@ class FaultOrigin:
         self.heads.append(head)
         exchange = Exchange(self, sock, reader, head)
         name = urlsplit(exchange.target).path.split("/")[1]
-        return MODES[name](exchange)
+        return MODES[name](exchange) and exchange.field("connection") != "close"
 
     def close(self) -> None:
         """Stop listening, break every connection and wait for the threads."""
@@ -166,6 +166,16 @@ def echo(exchange: Exchange) -> bool:
     """Answers with the request as it arrived, head and body."""
     data = exchange.head + exchange.read_body()
     exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(data), data))
+    return True
+
+
+@mode
+def sink(exchange: Exchange) -> bool:
+    """Reads the body without keeping it; answers with its size."""
+    left = size = int(exchange.field("content-length") or 0)
+    while left:
+        left -= len(exchange.reader.read(min(left, 1 << 20)))
+    exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d" % (len(str(size)), size))
     return True
 
 

@@ -128,6 +128,7 @@ http {{
     listen 127.0.0.1:{http};
     listen 127.0.0.1:{https} ssl;
     ssl_certificate leaf.pem; ssl_certificate_key leaf.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_session_cache off; ssl_session_tickets off;
     root files;
     location = /204 {{ return 204; }}
