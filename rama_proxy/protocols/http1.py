@@ -239,13 +239,13 @@ def _request_line_error(line: bytes) -> ProtocolError:
     for byte, name in ((b"\x00", "NUL"), (b"\r", "bare CR"), (b"\t", "tab")):
         if byte in b" ".join(parts):
             return ProtocolError(f"{name} in request line {shown} (RFC 9112 3)")
+    if len(parts) > 1 and parts[1] and not TARGET.fullmatch(parts[1]):
+        return ProtocolError(f"control character in request line {shown} (RFC 9112 3.2)")
     if len(parts) != 3 or not parts[1]:
         return ProtocolError(
             f"request line {shown} is not method, target and version, one space between "
             "(RFC 9112 3)"
         )
-    if not TARGET.fullmatch(parts[1]):
-        return ProtocolError(f"control character in request target {shown} (RFC 9112 3.2)")
     if _ANY_VERSION.fullmatch(parts[2]):
         return ProtocolError(f"version {quoted(parts[2])} (RFC 9112 2.3)", 505)
     return ProtocolError(f"bad version {quoted(parts[2])} in request line (RFC 9112 2.3)")

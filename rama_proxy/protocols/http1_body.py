@@ -27,7 +27,7 @@ MAX_TRAILERS = 16 * 1024  # node counts them into its 16k for the head
 MAX_TRAILER_FIELDS = 256
 
 # RFC 9112 7.1 and 7.1.1
-_SIZE = rb"([0-9A-Fa-f]{1,16}+)"
+_SIZE = rb"([0-9A-Fa-f]{1,20}+)"  # as h11; leading zeros are padding
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
 _VALUE = rb"(?:" + TOKEN + rb"++|" + _QUOTED + rb")"
 _EXTENSION = rb";[ \t]*+" + TOKEN + rb"++(?:[ \t]*+=[ \t]*+" + _VALUE + rb")?+"
@@ -35,7 +35,7 @@ _EXTENSION = rb";[ \t]*+" + TOKEN + rb"++(?:[ \t]*+=[ \t]*+" + _VALUE + rb")?+"
 _REQUEST_CHUNK = re.compile(_SIZE + rb"(?:" + _EXTENSION + rb")*+\r\n")
 # Servers used to pad the size with blanks, and some still do; browsers and h11 take it.
 _RESPONSE_CHUNK = re.compile(_SIZE + rb"(?:[ \t]*+" + _EXTENSION + rb")*+[ \t]*+\r\n")
-_CHUNK_START = re.compile(rb"[0-9A-Fa-f]{0,16}+(?:[ \t;][^\x00-\x08\x0a-\x1f\x7f]*+)?+\r?+\Z")
+_CHUNK_START = re.compile(rb"[0-9A-Fa-f]{0,20}+(?:[ \t;][^\x00-\x08\x0a-\x1f\x7f]*+)?+\r?+\Z")
 
 # RFC 9110 6.5.1: who merges trailers into the head would measure the message anew.
 _FORBIDDEN_TRAILERS = {b"content-length", b"transfer-encoding", b"host"}
