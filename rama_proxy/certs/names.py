@@ -27,8 +27,8 @@ def dns_name(text: str, *, wildcard: bool = False) -> str:
     """
     name = text.lower().removesuffix(".")
     labels = name.split(".")
-    if len(name) > 253 or labels[-1].isdigit():
-        return ""
+    if len(name) > 253 or labels[-1].isdigit() or not text.isascii():
+        return ""  # not ASCII: the Kelvin sign in lower case is "k"
     if wildcard and labels[0] == "*" and len(labels) > 2:
         labels = labels[1:]
     return name if all(_LABEL.match(label) for label in labels) else ""
@@ -49,15 +49,19 @@ def general_names(host: str, names: Iterable[str]) -> list[x509.GeneralName]:
 
     Only `names` may hold wildcards: no client asks for a host called `*`.
     """
-    found: dict[x509.GeneralName, None] = {}
-    for text in (host, *names):
+    found = dict.fromkeys(_general_name(host, wildcard=False))
+    for name in names:
         if len(found) >= MAX_NAMES:
             break
-        if address := ip_literal(text):
-            found[x509.IPAddress(address)] = None
-        elif name := dns_name(text, wildcard=text is not host):
-            found[x509.DNSName(name)] = None
+        found.update(dict.fromkeys(_general_name(name, wildcard=True)))
     return list(found)
+
+
+def _general_name(text: str, *, wildcard: bool) -> list[x509.GeneralName]:
+    if address := ip_literal(text):
+        return [x509.IPAddress(address)]
+    name = dns_name(text, wildcard=wildcard)
+    return [x509.DNSName(name)] if name else []
 
 
 def certificate_names(certificate: x509.Certificate) -> tuple[str, ...]:

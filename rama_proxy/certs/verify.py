@@ -89,7 +89,7 @@ def _describe(cause: str, code: int, certificate: x509.Certificate) -> str:
         case "not-yet-valid":
             return f"is not valid before {_moment(certificate.not_valid_before_utc)}"
         case "name-mismatch":
-            return f"is for {_list(alternative_names(certificate))}"
+            return _holders(alternative_names(certificate))
         case "self-signed":
             return "is self-signed"
         case "unknown-ca":
@@ -108,11 +108,11 @@ def _moment(when: datetime) -> str:
     return f"{when:%Y-%m-%d %H:%M} UTC"
 
 
-def _list(names: list[str]) -> str:
+def _holders(names: list[str]) -> str:
     if not names:
-        return "no host at all: it has no subjectAltName"
+        return "names no host: it has no subjectAltName"
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return f"is for {', '.join(names[:3])}{more}"
 
 
 def _common_name(name: x509.Name) -> str:

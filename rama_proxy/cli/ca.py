@@ -1,4 +1,4 @@
-"""`rama ca`: the certificate authority for people: where it is, how to trust it, whether it works."""
+"""`rama ca`: where the certificate authority is, how to trust it, whether it works."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ A `TlsEngine` wraps one OpenSSL connection on memory buffers and gives what is t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from cryptography import x509
@@ -34,6 +35,9 @@ TRUST_ALERTS = {
 
 # OpenSSL's reasons when a server answers a hello with something else.
 NOT_TLS = {"packet length too long", "wrong version number"}
+
+# OpenSSL's reasons for alerts received: "tls alert …", "tlsv13 alert …", "tlsv1 unrecognized name".
+_ALERT = re.compile(r"(?:\S+ alert|tlsv1) (.+)")
 
 Sink = Callable[[bytes], None]
 
@@ -272,14 +276,14 @@ def _reason(error: SSL.Error) -> str:
         return "the peer closed during the handshake"
     errors = error.args[0] if error.args else ()
     if isinstance(errors, list) and errors:
-        return str(errors[0][-1])
+        return str(errors[0][-1]) or "OpenSSL gives no reason"
     return " ".join(str(part) for part in error.args)
 
 
 def _alert(reason: str) -> str:
     """The alert in a reason such as "tlsv1 alert unknown ca", "" if it is none."""
-    _, found, alert = reason.partition(" alert ")
-    return alert if found else ""
+    found = _ALERT.match(reason)
+    return found[1] if found else ""
 
 
 def _client_problem(error: SSL.Error) -> ClientTlsError:
