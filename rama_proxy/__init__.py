@@ -1,5 +1,6 @@
 """Rama: an intercepting proxy that records every exchange. Addons import from here."""
 
+from rama_proxy.export import is_plain_text, shell_print, shell_quote
 from rama_proxy.hooks import Addon, ClientHelloData, Loader, ServerConnectData, when
 from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import Flow
@@ -21,6 +22,9 @@ __all__ = [
     "ServerConnectData",
     "ServerHello",
     "TlsInfo",
+    "is_plain_text",
+    "shell_print",
+    "shell_quote",
     "when",
 ]
 __version__ = "0.1.0"

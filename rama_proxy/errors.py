@@ -9,6 +9,7 @@
     │   └── QueryInterrupted       a query was stopped on purpose
     ├── ControlError           the control socket: not there, refused, bad answer
     ├── AddonError             a script that does not load
+    ├── ExportError            a flow that a format cannot express
     ├── ProtocolError          a peer broke its protocol; `status` is what the client is told
     └── ConnectionProblem      a connection could not be made or did not last
         ├── UpstreamError      the server side; `status` 502
@@ -68,6 +69,10 @@ class ControlError(RamaError):
 
 class AddonError(RamaError):
     """A script or addon that does not load."""
+
+
+class ExportError(RamaError):
+    """A flow that an export format cannot express, or has not got all of."""
 
 
 class ProtocolError(RamaError):
