@@ -38,7 +38,7 @@ METHOD = re.compile(TOKEN + rb"{1,64}+")
 # RFC 9112 3.2, 7.2: host[:port], the host an IP literal, or a registered name (RFC 3986 3.2.2).
 _HOST = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[\w\-.~!$&'()*+,;=]++|%[0-9A-Fa-f]{2})*+)"
 AUTHORITY = re.compile(rb"(" + _HOST + rb")(?::([0-9]{0,5}))?+")
-ABSOLUTE_TARGET = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*+)://([^/?#]*+)")
+ABSOLUTE_TARGET = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*+)://([^ /?#]*+)")
 
 _NAME = re.compile(TOKEN + rb"++")
 _BAD_BYTES = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
@@ -55,8 +55,10 @@ def refuse_endless(buf: bytearray, start: int, status: int) -> None:
     A sender that ends lines with LF or CR alone has come to its empty line, and would wait for an
     answer for ever. The last LF and two in a row show it without a look at every line.
     """
+    if buf.startswith(b"\n", start):
+        raise ProtocolError(_bare("LF", buf, start), status)
     last = buf.rfind(b"\n", start)
-    if last >= 0 and (last == start or buf[last - 1] != 0x0D):
+    if last >= 0 and buf[last - 1] != 0x0D:
         raise ProtocolError(_bare("LF", buf, last), status)
     double = buf.find(b"\n\n", start)
     if double >= 0:

@@ -107,7 +107,8 @@ def serialize_response(response: Response) -> bytes:
 
 def _serialize_fields(headers: Headers, pattern: re.Pattern[bytes]) -> bytes:
     for name, value in headers.fields:
-        if not pattern.fullmatch(b"%b: %b\r\n" % (name, value)):
+        field = pattern.fullmatch(b"%b: %b\r\n" % (name, value))
+        if field is None or field[1] != name:
             raise ProtocolError(
                 f"header field {quoted(name)} {quoted(value)} cannot be sent (RFC 9112 5)", 500
             )
