@@ -71,7 +71,8 @@ def _url_words(request: Request) -> list[str]:
     target = _origin_form(request)
     if not target or 0 in target:
         raise ValueError(f"curl cannot send the request target {target!r}")
-    if not _URL_PATH.fullmatch(target) or target.endswith(b"?"):
+    empty_query = target.endswith(b"?")  # not every libcurl keeps the mark of one
+    if empty_query or not _URL_PATH.fullmatch(target):
         return [shell_quote(root + b"/"), f"--request-target {shell_quote(target)}"]
     words = [shell_quote(root + target)]
     if _DOTS.search(target):
