@@ -97,6 +97,9 @@ class Addon:
     def tls_clienthello(self, data: ClientHelloData) -> None:
         """A client sent its ClientHello; nothing was answered yet."""
 
+    def tls_established_server(self, data: ServerConnectData) -> None:
+        """The TLS handshake with a server is done; `data.server.tls` says what was agreed."""
+
     def http_connect(self, flow: Flow) -> None:
         """A client asks for a tunnel. Setting `flow.response` refuses it."""
 
@@ -169,6 +172,7 @@ class Hooks:
     server_connect_error: Calls
     server_disconnected: Calls
     tls_clienthello: Calls
+    tls_established_server: Calls
     http_connect: Calls
     requestheaders: Calls
     request: Calls

@@ -40,12 +40,12 @@ def tls_clienthello(data: ClientHelloData) -> None:
     data.client.annotations.update(ja4_names(hello))
 
 
-def server_connected(data: ServerConnectData) -> None:
+def tls_established_server(data: ServerConnectData) -> None:
     """Annotate the server, where its ServerHello was kept."""
     if data.server.tls is not None and data.server.tls.server_hello:
         hello = ServerHello.from_bytes(data.server.tls.server_hello)
         if not hello.is_retry_request:
-            data.server.annotations["ja3s"] = _md5(ja3s_text(hello))
+            data.server.annotations["ja3s"] = ja3s_name(hello)
 
 
 def ja3_names(hello: ClientHello) -> dict[str, str]:
@@ -66,6 +66,11 @@ def ja3_text(hello: ClientHello, extensions: Iterable[int]) -> str:
         hello.point_formats,
     )
     return ",".join((str(hello.legacy_version), *(_decimal(field) for field in fields)))
+
+
+def ja3s_name(hello: ServerHello) -> str:
+    """JA3S of `hello`."""
+    return _md5(ja3s_text(hello))
 
 
 def ja3s_text(hello: ServerHello) -> str:

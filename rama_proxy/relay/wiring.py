@@ -56,6 +56,7 @@ class Conn:
     pool: Pool
     scheme: str = "http"
     target: Address | None = None
+    fixed: bool = False  # reverse mode: the client does not say where to
     host_header: str = ""  # reverse mode: what Host is rewritten to, "" leaves it
     upstream: Stream | None = None  # dialled, and no request sent on it yet
     problem: RamaError | None = None
@@ -109,6 +110,9 @@ async def secure_upstream(conn: Conn, stream: Stream) -> None:
         info.tls = engine.info()
         info.tls.sni = name or info.address[0]
         info.tls.alpn_offered = tuple(offer.decode("latin-1") for offer in conn.alpn_offered)
+    hooks = conn.wiring.hooks
+    if hooks.tls_established_server:
+        await hooks.run(hooks.tls_established_server, ServerConnectData(info, conn.client.info))
 
 
 async def close_upstream(conn: Conn, stream: Stream) -> None:
