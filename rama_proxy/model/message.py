@@ -215,8 +215,13 @@ class Request(Message):
     @property
     def pretty_host(self) -> str:
         """The host that the client named: Host or authority, else where the request goes."""
-        named = self.authority or self.headers.get("host") or self.host
-        return split_authority(named)[0] if named else self.host
+        named = self.authority or self.headers.get("host")
+        if not named:
+            return self.host
+        try:
+            return split_authority(named)[0]
+        except ValueError:
+            return named  # malformed, and still what was named
 
     @property
     def pretty_url(self) -> str:

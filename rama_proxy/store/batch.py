@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
+from rama_proxy.model.message import Message
 from rama_proxy.store.bodies import BodyLedger
 from rama_proxy.store.connection_rows import CONNECTION_COLUMNS, connection_row, fingerprint
-from rama_proxy.store.rows import FLOW_COLUMNS, Row, flow_row, to_json
+from rama_proxy.store.rows import FLOW_COLUMNS, Part, Row, content_of, flow_row, to_json
 
 MAX_REMEMBERED = 4096
 
@@ -57,7 +58,7 @@ class Edit(NamedTuple):
     tags: Iterable[str] | None = None
 
 
-class Message(NamedTuple):
+class FlowMessage(NamedTuple):
     """One message or chunk inside a flow."""
 
     flow_id: int
@@ -85,7 +86,7 @@ class Meta(NamedTuple):
     value: str | None
 
 
-Item = Flow | ConnectionInfo | Edit | Message | LogEntry | Meta
+Item = Flow | ConnectionInfo | Edit | FlowMessage | LogEntry | Meta
 
 
 class Batches:
@@ -126,7 +127,7 @@ class Batches:
     def _write(self, items: Sequence[Item]) -> None:
         flows: dict[int, Flow] = {}
         connections: dict[int, ConnectionInfo] = {}
-        others: dict[type, list[Any]] = {Edit: [], Message: [], LogEntry: [], Meta: []}
+        others: dict[type, list[Any]] = {Edit: [], FlowMessage: [], LogEntry: [], Meta: []}
         for item in items:
             if isinstance(item, Flow):
                 flows[item.id] = item
@@ -140,7 +141,7 @@ class Batches:
             self._write_connections(connections)
         execute = self._connection.executemany
         for kind, statement in (
-            (Message, _INSERT_MESSAGE),
+            (FlowMessage, _INSERT_MESSAGE),
             (LogEntry, _INSERT_LOG),
             (Meta, _SET_META),
         ):
@@ -156,12 +157,19 @@ class Batches:
         ):
             ledger.drop(request_body)
             ledger.drop(response_body)
+        messages: list[Message] = []
+        for flow in flows.values():
+            messages.append(flow.request)
+            if flow.response is not None:
+                messages.append(flow.response)
+        contents = [content_of(message) for message in messages]
+        parts = map(Part, contents, ledger.place(messages, contents))
         rows: list[Row] = []
         for flow in flows.values():
             self._rev += 1
-            request_body = ledger.place(flow.request)
-            response_body = None if flow.response is None else ledger.place(flow.response)
-            rows.append(flow_row(flow, self._rev, request_body, response_body))
+            request_part = next(parts)
+            response_part = None if flow.response is None else next(parts)
+            rows.append(flow_row(flow, self._rev, request_part, response_part))
             if flow.client.id not in self._connections:
                 connections.setdefault(flow.client.id, flow.client)
             if flow.server is not None and flow.server.id not in self._connections:

@@ -1,22 +1,32 @@
-"""Bodies in the store: each distinct one once, small, and gone with the last flow that has it."""
+"""Bodies in the store: one row for repeats, small, and gone with the last flow that has it.
+
+Repeats are found among the bodies seen lately, in memory. An index on disk would find them all, and
+cost more than it saves: digests are random, so every batch would dirty a page of it for each body.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from backports import zstd
 
 from rama_proxy.model.message import Message
+from rama_proxy.store.rows import Content
 
 PLAIN, ZSTD = 0, 1  # bodies.codec
 COMPRESS_FROM = 1024  # a smaller one saves less than its flow's row is long
 LEVEL = 3  # 2.5:1 on 2 KB of JSON; 6 costs 2.5 times as much for 2.6:1
-MAX_REMEMBERED = 16384
+MAX_REMEMBERED = 32768  # digests, about 5 MB
+PRELOADED = 4096
 MAX_UNPACKED = 256 * 1024 * 1024  # a store may come from anybody; body_limit is 16 MiB by default
 _PACKED_TYPES = ("image/", "video/", "audio/", "font/", "application/zip", "application/gzip")
+
+_LATEST = "SELECT digest, id FROM bodies ORDER BY id DESC LIMIT ?"
+_DELETE_UNUSED = "DELETE FROM bodies WHERE id = ? AND refs <= 0 RETURNING digest"
 
 
 class Body(NamedTuple):
@@ -43,31 +53,32 @@ class BodyLedger:
 
     def forget(self) -> None:
         """Start from what the store has: nothing of the last batch got there."""
-        self._ids: dict[bytes, int] = {}  # of bodies that the store has or is about to have
+        execute = self._connection.execute
+        self._ids: dict[bytes, int] = dict(execute(_LATEST, (PRELOADED,)))
         self._new: list[Body] = []
         self._refs: Counter[int] = Counter()
-        row = self._connection.execute("SELECT coalesce(max(id), 0) FROM bodies").fetchone()
-        self._next: int = row[0] + 1
+        self._next: int = execute("SELECT coalesce(max(id), 0) FROM bodies").fetchone()[0] + 1
 
-    def place(self, message: Message) -> int | None:
-        """The id of the body of `message`, which counts one reference more; None without one."""
-        data = bytes(message.body)
-        if not data:
-            return None
-        digest = hashlib.blake2b(data, digest_size=16).digest()
-        body_id = self._ids.get(digest)
-        if body_id is None:
-            row = self._connection.execute(
-                "SELECT id FROM bodies WHERE digest = ?", (digest,)
-            ).fetchone()
-            body_id = row[0] if row else self._add(digest, data, message)
-            self._ids[digest] = body_id
-        self._refs[body_id] += 1
-        return body_id
+    def place(self, messages: Sequence[Message], contents: Sequence[Content]) -> list[int | None]:
+        """The id of each message's body, which counts one reference more; None without one."""
+        ids: list[int | None] = []
+        known, refs = self._ids, self._refs
+        for message, content in zip(messages, contents, strict=True):
+            data = bytes(message.body)
+            if not data:
+                ids.append(None)
+                continue
+            digest = hashlib.blake2b(data, digest_size=16).digest()
+            body_id = known.get(digest)
+            if body_id is None:
+                body_id = known[digest] = self._add(digest, data, content)
+            refs[body_id] += 1
+            ids.append(body_id)
+        return ids
 
-    def _add(self, digest: bytes, data: bytes, message: Message) -> int:
+    def _add(self, digest: bytes, data: bytes, content: Content) -> int:
         codec, stored = PLAIN, data
-        if len(data) >= COMPRESS_FROM and _is_compressible(message):
+        if len(data) >= COMPRESS_FROM and _is_compressible(content):
             packed = self._compressor.compress(data, self._compressor.FLUSH_FRAME)
             if len(packed) < len(data):
                 codec, stored = ZSTD, packed
@@ -94,20 +105,22 @@ class BodyLedger:
         changed = [(count, key) for key, count in self._refs.items() if count and key not in added]
         if changed:
             execute("UPDATE bodies SET refs = refs + ? WHERE id = ?", changed)
-        fewer = [(key,) for count, key in changed if count < 0]
-        if fewer:
-            execute("DELETE FROM bodies WHERE id = ? AND refs <= 0", fewer)
-        if fewer or len(self._ids) > MAX_REMEMBERED:
-            self._ids.clear()
+        for count, key in changed:
+            if count < 0:
+                self._delete_unused(key)
+        if len(self._ids) > MAX_REMEMBERED:
+            self._ids = dict(list(self._ids.items())[MAX_REMEMBERED // 2 :])
         self._new.clear()
         self._refs.clear()
 
+    def _delete_unused(self, body_id: int) -> None:
+        row = self._connection.execute(_DELETE_UNUSED, (body_id,)).fetchone()
+        if row is not None and self._ids.get(row[0]) == body_id:
+            del self._ids[row[0]]
 
-def _is_compressible(message: Message) -> bool:
-    headers = message.headers
-    if headers.get_bytes(b"content-encoding"):
-        return False
-    return not message.media_type.startswith(_PACKED_TYPES)
+
+def _is_compressible(content: Content) -> bool:
+    return not content.encoding and not (content.media_type or "").startswith(_PACKED_TYPES)
 
 
 def unpack(codec: int, data: bytes) -> bytes:

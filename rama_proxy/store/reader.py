@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from rama_proxy.errors import QueryInterrupted
+from backports import zstd
+
+from rama_proxy.errors import QueryInterrupted, StoreError
 from rama_proxy.filters import FUNCTIONS, Where
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
@@ -112,7 +114,7 @@ class Reader:
         self.path = path
         self._connection = open_for_reading(path)
         self._connection.row_factory = sqlite3.Row
-        self._connection.create_function("rama_unpack", 2, unpack, deterministic=True)
+        self._connection.create_function("rama_unpack", 2, _unpack_whole, deterministic=True)
         for name, (count, function) in FUNCTIONS.items():
             self._connection.create_function(name, count, function, deterministic=True)
 
@@ -239,7 +241,10 @@ class Reader:
     def body(self, flow_id: int, side: str) -> bytes:
         """What was kept of the "request" or "response" body, content coding included."""
         rows = self._all(_BODY[side], (flow_id,))
-        return unpack(*rows[0]) if rows else b""
+        try:
+            return unpack(*rows[0]) if rows else b""
+        except zstd.ZstdError as error:
+            raise StoreError(f"{self.path}: the {side} body of {flow_id} is damaged") from error
 
     def annotations(self, ids: Iterable[int]) -> dict[int, dict[str, str]]:
         """For each of these flows what addons noted on its client's connection."""
@@ -255,6 +260,14 @@ class Reader:
         """What the engine noted under `key`."""
         value: str | None = self._value("SELECT value FROM meta WHERE key = ?", (key,))
         return value
+
+
+def _unpack_whole(codec: int, data: bytes) -> bytes | None:
+    """`unpack` for queries: one damaged body must not end a search through all."""
+    try:
+        return unpack(codec, data)
+    except zstd.ZstdError:
+        return None
 
 
 def _flow_row(row: tuple[Any, ...]) -> FlowRow:

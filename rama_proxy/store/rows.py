@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow, Timing
-from rama_proxy.model.headers import Headers, to_bytes
+from rama_proxy.model.headers import Headers, to_bytes, to_text
 from rama_proxy.model.message import Body, Message, Request, Response
 
 # Bits of flows.flags; the latin-1 ones say how header text becomes bytes again.
@@ -93,9 +93,37 @@ def response_head(response: Response) -> bytes:
     return start + bytes(response.headers) + b"\r\n"
 
 
-def flow_row(flow: Flow, rev: int, request_body: int | None, response_body: int | None) -> Row:
-    """The values of FLOW_COLUMNS for `flow`, whose bodies are in the store under these ids."""
-    request, response, timing = flow.request, flow.response, flow.timing
+class Content(NamedTuple):
+    """What a message says of its body: the media type, and the content coding."""
+
+    media_type: str | None
+    encoding: str | None
+
+
+def content_of(message: Message) -> Content:
+    """As `Message.media_type` and Content-Encoding, in one pass over the fields."""
+    media_type: str | None = None
+    encodings: list[str] = []
+    for name, value in message.headers.fields:
+        size = len(name)
+        if size == 12:
+            if media_type is None and name.lower() == b"content-type":
+                media_type = to_text(value).partition(";")[0].strip().lower()
+        elif size == 16 and name.lower() == b"content-encoding":
+            encodings.append(to_text(value))
+    return Content(media_type or None, ", ".join(encodings) if encodings else None)
+
+
+class Part(NamedTuple):
+    """What its message says of a body, and which of the store's bodies it is."""
+
+    content: Content
+    body_id: int | None
+
+
+def flow_row(flow: Flow, rev: int, request_part: Part, response_part: Part | None) -> Row:
+    """The values of FLOW_COLUMNS for `flow`."""
+    request, timing = flow.request, flow.timing
     headers, latin1 = fields_json(request.headers.fields)
     flags = _body_flags(request.body) | (KILLED if flow.killed else 0)
     if latin1:
@@ -107,20 +135,22 @@ def flow_row(flow: Flow, rev: int, request_body: int | None, response_body: int 
     path, named = request.path, request.pretty_host
     begin = timing.begin
     answer: Row = _NO_RESPONSE
-    if response is not None:
-        answer, more = _response_values(response)
+    resp_type = resp_encoding = resp_body = None
+    if flow.response is not None and response_part is not None:
+        answer, more = _response_values(flow.response)
         flags |= more
-    status, resp_type, resp_size, resp_encoding, *rest = answer
+        (resp_type, resp_encoding), resp_body = response_part.content, response_part.body_id
+    status, resp_size, *rest = answer
     return (
         flow.id, rev, flow.kind, flow.state, microseconds(timing.started),
         flow.client.id, None if flow.server is None else flow.server.id, flow.parent_id,
         request.method, request.scheme, request.host, request.port, path, request.pretty_url,
         None if named == request.host else named, request.version, status,
-        request.media_type or None, resp_type, request.body.size, resp_size,
+        request_part.content.media_type, resp_type, request.body.size, resp_size,
         since(timing.request_end, begin), since(timing.response_begin, begin),
         since(timing.end, begin), flags, flow.mark or None, flow.comment or None,
         to_json(sorted(flow.tags)) if flow.tags else None, flow.error or None,
-        request_body, response_body, request.headers.joined("content-encoding"), resp_encoding,
+        request_part.body_id, resp_body, request_part.content.encoding, resp_encoding,
         request.authority or None, request.pseudo_order or None,
         None if path.encode() == request.target else request.target,
         rest[0], rest[1], headers, trailers,
@@ -131,7 +161,7 @@ def flow_row(flow: Flow, rev: int, request_body: int | None, response_body: int 
     )  # fmt: skip
 
 
-_NO_RESPONSE: Row = (None,) * 10
+_NO_RESPONSE: Row = (None,) * 8
 
 
 def _response_values(response: Response) -> tuple[Row, int]:
@@ -142,8 +172,7 @@ def _response_values(response: Response) -> tuple[Row, int]:
         trailers, latin1 = fields_json(response.trailers.fields)
         flags |= RESPONSE_TRAILERS_LATIN1 if latin1 else 0
     values = (
-        response.status, response.media_type or None, response.body.size,
-        response.headers.joined("content-encoding"), response.reason, response.version, headers,
+        response.status, response.body.size, response.reason, response.version, headers,
         trailers, None if response.raw == response_head(response) else response.raw,
         to_json([_informational(item) for item in response.informational])
         if response.informational else None,

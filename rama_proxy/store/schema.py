@@ -76,7 +76,7 @@ CREATE INDEX flows_under_way ON flows(id) WHERE state IN ('active', 'held');
 
 CREATE TABLE bodies(
   id INTEGER PRIMARY KEY,
-  digest BLOB NOT NULL UNIQUE,      -- blake2b-16 of the wire bytes
+  digest BLOB NOT NULL,             -- blake2b of 16 bytes, of the wire bytes
   codec INTEGER NOT NULL,           -- how data is kept: 0 as it is, 1 zstd
   size INTEGER NOT NULL,            -- wire bytes, content coding included
   refs INTEGER NOT NULL,

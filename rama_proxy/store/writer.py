@@ -19,7 +19,7 @@ from typing import TypeVar
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import DONE, FAILED, HELD, Flow
 from rama_proxy.model.message import Body, Request, Response
-from rama_proxy.store.batch import Batches, Edit, Item, LogEntry, Message, Meta
+from rama_proxy.store.batch import Batches, Edit, FlowMessage, Item, LogEntry, Meta
 from rama_proxy.store.opening import open_for_writing
 from rama_proxy.store.rows import microseconds
 
@@ -118,12 +118,13 @@ class Writer:
         if self.backlog_bytes + cost > self._budget:
             self.dropped_bodies += 1
             data, cost = b"", ITEM_COST
-        message = Message(flow_id, seq, from_client, opcode, size, data, microseconds(at))
+        message = FlowMessage(flow_id, seq, from_client, opcode, size, data, microseconds(at))
         self._append(message, cost)
 
-    def log(self, level: str, source: str, message: str) -> None:
-        """Store a line of the log."""
-        self._append(LogEntry(microseconds(time.time()), level, source, message), ITEM_COST)
+    def log(self, level: str, source: str, message: str, at: float | None = None) -> None:
+        """Store a line of the log; `at` is wall-clock seconds, now if it is not given."""
+        when = microseconds(time.time() if at is None else at)
+        self._append(LogEntry(when, level, source, message), ITEM_COST)
 
     def set_meta(self, key: str, value: str | None) -> None:
         """Store a fact about the engine."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import DONE, FAILED, Flow
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import REASONS, Request, Response
+from rama_proxy.model.message import Request
 from rama_proxy.store.rows import request_head, response_head
 from rama_proxy.store.writer import Writer
+from tests.support.exchanges import KINDS
 
 START = 1_790_000_000.0  # wall clock of flow 1, 2026-09-21 14:13:20 UTC
 STEP = 0.35  # seconds between flows
@@ -61,17 +61,12 @@ AGENTS = (
     "curl/8.15.0",
     "python-httpx/0.28.1",
 )
-PNG = b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-)
-
-Make = Callable[[random.Random, Flow], None]
 
 
 def make_flow(number: int) -> Flow:
     """Flow `number`, which is its id: a pure function of the number."""
     chance = random.Random(number)
-    kind = chance.choices(list(_KINDS), [weight for weight, _ in _KINDS.values()])[0]
+    kind = chance.choices(list(KINDS), [weight for weight, _ in KINDS.values()])[0]
     connection = (number - 1) // FLOWS_PER_CONNECTION * 2 + 1
     shared = random.Random(-connection)  # by all flows of the connection
     secure, host = shared.random() < 0.7, shared.choice(HOSTS)
@@ -81,7 +76,7 @@ def make_flow(number: int) -> Flow:
     flow.server = _server(connection + 1, host, secure)
     flow.timing.started = START + number * STEP
     flow.timing.begin = 1000.0 + number * STEP
-    _KINDS[kind][1](chance, flow)
+    KINDS[kind][1](chance, flow)
     _finish(chance, flow)
     return flow
 
@@ -104,8 +99,8 @@ def make_store(path: Path, count: int, first: int = 1) -> Path:
         writer.put_flow(flow)
     writer.set_meta("listen", json.dumps(["127.0.0.1:8080"]))
     writer.set_meta("ended_at", str(START + (first + count) * STEP))
-    writer.log("info", "engine", "listening on 127.0.0.1:8080")
-    writer.log("warning", "fingerprint", "a client offered no cipher that is known")
+    writer.log("info", "engine", "listening on 127.0.0.1:8080", START)
+    writer.log("warning", "fingerprint", "no cipher of a client is known", START + 1)
     writer.close()
     assert not problems, problems
     return path
@@ -172,24 +167,6 @@ def _request(chance: random.Random, method: str, host: str, secure: bool, path: 
     return request
 
 
-def _answer(
-    flow: Flow, status: int, media_type: str, data: bytes, *more: tuple[str, str]
-) -> Response:
-    fields = [
-        ("Server", "nginx/1.22.1"),
-        ("Date", "Mon, 21 Sep 2026 14:13:20 GMT"),
-        ("Content-Type", media_type),
-        ("Content-Length", str(len(data))),
-        *more,
-    ]
-    response = Response(status, REASONS.get(status, ""), "HTTP/1.1", Headers(fields))
-    if data:
-        response.body.add(data, 1 << 24)
-    response.body.complete = True
-    flow.response = response
-    return response
-
-
 def _finish(chance: random.Random, flow: Flow) -> None:
     request, timing = flow.request, flow.timing
     request.raw = request_head(request)
@@ -203,141 +180,3 @@ def _finish(chance: random.Random, flow: Flow) -> None:
     if chance.random() < 0.02:
         flow.mark = ":star:"
         flow.comment = "look at this one"
-
-
-def _post(flow: Flow, media_type: str, data: bytes) -> None:
-    request = flow.request
-    request.method = "POST"
-    request.headers.add("Content-Type", media_type)
-    request.headers.add("Content-Length", str(len(data)))
-    request.body.add(data, 1 << 24)
-
-
-def _people(chance: random.Random, count: int) -> bytes:
-    people = [
-        {
-            "id": chance.randrange(10**6),
-            "name": chance.choice(("Ada", "Grace", "Linus", "Zoë", "李雷")),
-            "email": f"user{chance.randrange(10**4)}@example.com",
-            "active": chance.random() < 0.5,
-        }
-        for _ in range(count)
-    ]
-    return json.dumps({"people": people, "next": None}, ensure_ascii=False).encode()
-
-
-def _json(chance: random.Random, flow: Flow) -> None:
-    page = chance.randrange(40)
-    flow.request.target = f"/v2/people?page={page}&size=20".encode()
-    _answer(flow, 200, "application/json", _people(chance, chance.randrange(1, 40)))
-
-
-def _gzip_json(chance: random.Random, flow: Flow) -> None:
-    flow.request.target = f"/v2/orders/{chance.randrange(10**5)}".encode()
-    data = gzip.compress(_people(chance, 20), mtime=0)
-    _answer(flow, 200, "application/json; charset=utf-8", data, ("Content-Encoding", "gzip"))
-
-
-def _create(chance: random.Random, flow: Flow) -> None:
-    flow.request.target = b"/v2/people"
-    _post(flow, "application/json", _people(chance, 1))
-    location = ("Location", f"/v2/people/{chance.randrange(10**5)}")
-    _answer(flow, 201, "application/json", b'{"ok":true}', location)
-
-
-def _form(chance: random.Random, flow: Flow) -> None:
-    flow.request.target = b"/login"
-    _post(flow, "application/x-www-form-urlencoded", b"user=ada&password=hunter2&next=%2Fhome")
-    _answer(
-        flow, 302, "text/plain", b"", ("Location", "/home"), ("Set-Cookie", "session=1; Path=/")
-    )
-
-
-def _page(chance: random.Random, flow: Flow) -> None:
-    number = chance.randrange(500)
-    flow.request.target = f"/products/{number}".encode()
-    items = "".join(f"<li>Item {chance.randrange(999)}</li>" for _ in range(chance.randrange(40)))
-    text = f"<!doctype html><title>Product {number}</title><h1>Product</h1><ul>{items}</ul>"
-    _answer(flow, 200, "text/html; charset=utf-8", text.encode())
-
-
-def _asset(chance: random.Random, flow: Flow) -> None:
-    name, media_type, data = chance.choice(
-        (
-            ("app.js", "text/javascript", b"export const answer = () => 42;\n" * 30),
-            ("site.css", "text/css", b"body { color: #222; margin: 0 }\n" * 20),
-            ("logo.png", "image/png", PNG),
-        )
-    )
-    flow.request.target = f"/static/{chance.randrange(9)}/{name}".encode()
-    _answer(flow, 200, media_type, data, ("Cache-Control", "max-age=31536000"))
-
-
-def _not_modified(chance: random.Random, flow: Flow) -> None:
-    flow.request.target = f"/static/{chance.randrange(9)}/app.js".encode()
-    flow.request.headers.add("If-None-Match", '"5f3a"')
-    response = _answer(flow, 304, "text/javascript", b"")
-    response.headers.remove("content-length")
-
-
-def _missing(chance: random.Random, flow: Flow) -> None:
-    flow.request.target = f"/v2/people/{chance.randrange(10**6)}".encode()
-    flow.request.method = chance.choice(("GET", "DELETE", "HEAD"))
-    _answer(flow, 404, "application/problem+json", b'{"title":"No such person"}')
-
-
-def _broken(chance: random.Random, flow: Flow) -> None:
-    flow.request.target = b"/v2/report"
-    _answer(flow, chance.choice((500, 502, 503)), "text/plain", b"upstream timed out\n")
-
-
-def _refused(chance: random.Random, flow: Flow) -> None:
-    flow.request.target = b"/health"
-    flow.server = None
-    flow.error = f"connection refused by {flow.request.host}"
-    response = _answer(flow, 502, "text/plain; charset=utf-8", flow.error.encode())
-    response.headers.remove("server")
-
-
-def _distrust(chance: random.Random, flow: Flow) -> None:
-    flow.kind = "tls"
-    host = flow.request.host
-    flow.request = Request("CONNECT", f"{host}:443".encode(), "HTTP/1.1", Headers())
-    flow.request.host, flow.request.port, flow.request.authority = host, 443, f"{host}:443"
-    flow.error = "the client does not trust our certificate (alert: unknown ca)"
-
-
-def _tunnel(chance: random.Random, flow: Flow) -> None:
-    flow.kind = "tcp"
-    host = flow.request.host
-    fields = Headers([("Host", f"{host}:5432")])
-    flow.request = Request("CONNECT", f"{host}:5432".encode(), "HTTP/1.1", fields)
-    flow.request.host, flow.request.port, flow.request.authority = host, 5432, f"{host}:5432"
-    flow.request.body.size = chance.randrange(10**4)
-    flow.response = Response(200, "Connection established", "HTTP/1.1", Headers())
-    flow.response.body.size = chance.randrange(10**6)
-
-
-def _hostile(chance: random.Random, flow: Flow) -> None:
-    flow.request.target = b"/x?\xff=\x1b]0;owned\x07&[bold]markup[/bold]"
-    flow.request.headers.add("X-Bidi", "\u202etxt.exe")
-    data = b"\x1b[2J\x1b[31mred\x1b]52;c;aGk=\x07 [link=x]y[/link] \xc2\x9b5m \xff\xfe"
-    response = _answer(flow, 200, "text/plain", data, ("X-Colour", "\x1b[31mred"))
-    response.reason = "O\x1bK"
-
-
-_KINDS: dict[str, tuple[int, Make]] = {
-    "json": (24, _json),
-    "gzip": (10, _gzip_json),
-    "create": (8, _create),
-    "form": (5, _form),
-    "page": (14, _page),
-    "asset": (20, _asset),
-    "not modified": (6, _not_modified),
-    "missing": (5, _missing),
-    "broken": (3, _broken),
-    "refused": (2, _refused),
-    "distrust": (1, _distrust),
-    "tunnel": (1, _tunnel),
-    "hostile": (1, _hostile),
-}
