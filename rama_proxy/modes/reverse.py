@@ -17,6 +17,7 @@ def make_service(spec: ModeSpec) -> Service[Conn]:
     async def serve(conn: Conn) -> None:
         conn.target = target
         conn.scheme = spec.scheme
+        conn.fixed = True
         if not conn.wiring.options.keep_host:
             conn.host_header = authority_of(spec.scheme, *target)
         await tunnel.carry(conn)

@@ -65,7 +65,7 @@ def _place(conn: Conn, request: Request) -> None:
         host, port = conn.target
         request.scheme = conn.scheme
         request.port = port
-        request.host = _named_host(conn, request, host) if is_ip(host) else host
+        request.host = host if conn.fixed or not is_ip(host) else _named_host(conn, request, host)
         return
     if not request.host:
         raise ProtocolError(
