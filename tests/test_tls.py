@@ -554,14 +554,15 @@ def test_python(server: EngineServer, trusting: ssl.SSLContext) -> None:
     assert data.endswith(b"\r\n\r\nhello")
 
 
-NODE = """
-require("https").get(process.argv[1], (answer) => answer.pipe(process.stdout))
-  .on("error", (error) => { console.log(error.code); process.exitCode = 1; });
-"""
-
-
-def test_node(server: EngineServer, authority: Authority) -> None:
-    command = [program("node"), "-e", NODE, f"https://localhost:{server.port}/"]
-    trusted = clean_env(NODE_EXTRA_CA_CERTS=str(authority.path))
-    run = subprocess.run(command, env=trusted, capture_output=True, timeout=30)
-    assert run.stdout == b"hello"
+def test_chromium_by_the_pin_of_our_authority(
+    server: EngineServer, authority: Authority, tmp_path: Path
+) -> None:
+    """Chromium looks for the pin in the chain that it was sent."""
+    command = [
+        *(program("chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+        f"--user-data-dir={tmp_path}",
+        f"--ignore-certificate-errors-spki-list={authority.spki_sha256}",
+        *("--dump-dom", f"https://localhost:{server.port}/"),
+    ]
+    run = subprocess.run(command, env=clean_env(), capture_output=True, timeout=60)
+    assert b"hello" in run.stdout
