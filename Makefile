@@ -34,8 +34,8 @@ soak: $(READY) ## the long and heavy tests
 screenshots: $(READY) ## take the README's pictures again
 	@$(BIN)/python screenshots/take.py $(ARGS)
 
-docs: $(READY) ## write docs/options.md again from the options
-	@$(BIN)/python docs/make_options.py
+docs: $(READY) ## write the reference pages in docs/ again
+	@$(BIN)/python docs/make_pages.py
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,140 @@
+"""Writes the reference pages from the tables in the code; `--check` says whether they are current.
+
+options.md comes from rama_proxy.config, filters.md from rama_proxy.filters, keys.md from
+rama_tui.actions.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import groupby
+from pathlib import Path
+
+from rama_proxy.config import OptionInfo, option_infos
+from rama_proxy.filters import OPERATORS, Operator
+from rama_tui.actions import ACTIONS, PLACES, key_names
+
+HERE = Path(__file__).parent
+NOTE = "\n<!-- Written by `make docs` from {source}. Edit that. -->\n"
+
+OPTIONS = """\
+# Options
+
+Every option can be set in four places; the first that sets it wins: the flag, the environment
+variable, the config file, the default. The config file is `config.toml` in the configuration
+directory (`rama doctor` says where that is), or the one that `RAMA_CONFIG` names; its keys are the
+names below.
+
+```toml
+port = 9090
+ssl_insecure = true
+body_limit = "64M"
+idle_timeout = "2m"
+scripts = ["~/addons/tag.py"]
+```
+
+Sizes are bytes or written like `64k`, `16M`, `1G`; times are seconds or written like `500ms`,
+`10s`, `2m`, `1h30m`. A flag that may repeat adds a value each time; in the environment its values
+are separated by commas, in the file it is a list. `RAMA_CONFDIR` moves the configuration
+directory, `RAMA_CAPTURES` the directory that stores are made in.
+"""
+
+FILTERS = """\
+# Filters
+
+The same language narrows the list in the terminal, `rama ls` and `rama capture`, and says to an
+addon's hook which flows it is for. Operators and their meaning are mitmproxy's where mitmproxy has
+them.
+
+```sh
+rama ls today.db '~d example.com & ~m POST'
+rama ls '~c 404 | ~e'
+rama capture '!~a & ~t json'
+```
+
+`&` is and, `|` is or, `!` is not, parentheses group; `&` binds before `|`. Operators side by side
+mean and. A word without an operator is looked for in the URL. An argument is a regular expression
+that matches anywhere, whatever the case; quote it if it has spaces, `~`, quotes or parentheses.
+"""
+
+KEYS = """\
+# Keys
+
+`?` shows these on the screen, `ctrl+p` finds any of them by name.
+"""
+
+
+def options_page() -> str:
+    """Every option, by group."""
+    parts = [OPTIONS, NOTE.format(source="rama_proxy/config.py")]
+    for group, infos in groupby(option_infos(), key=lambda info: info.group):
+        parts.append(
+            f"\n## {group}\n\n| flag | key | variable | default | |\n|---|---|---|---|---|\n"
+        )
+        parts.extend(option_row(info) for info in infos)
+    return "".join(parts)
+
+
+def option_row(info: OptionInfo) -> str:
+    """The row of one option."""
+    flags = ", ".join(f"`{flag}`" for flag in info.flags)
+    value = f" {info.metavar}" if info.metavar else ""
+    default = f"`{info.shown_default}`" if info.shown_default else ""
+    return row(flags + escape(value), f"`{info.name}`", f"`{info.env}`", default, escape(info.help))
+
+
+def filters_page() -> str:
+    """Every operator."""
+    parts = [FILTERS, NOTE.format(source="rama_proxy/filters/fields.py")]
+    parts.append("\n| operator | |\n|---|---|\n")
+    parts.extend(operator_row(operator) for operator in OPERATORS.values())
+    return "".join(parts)
+
+
+def operator_row(operator: Operator) -> str:
+    """The row of one operator."""
+    argument = f" {operator.takes.rpartition(' ')[2]}" if operator.takes else ""
+    return row(f"`~{operator.code}{argument}`", escape(operator.help))
+
+
+def keys_page() -> str:
+    """Every action, by the place where its keys work."""
+    parts = [KEYS, NOTE.format(source="rama_tui/actions.py")]
+    for place, title in PLACES.items():
+        parts.append(f"\n## {title}\n\n| keys | | |\n|---|---|---|\n")
+        for action in ACTIONS:
+            if action.place == place:
+                names = " ".join(f"`{name}`" for name in key_names(action.keys))
+                parts.append(row(names, action.title, escape(action.help)))
+    return "".join(parts)
+
+
+def row(*cells: str) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(cells)} |\n"
+
+
+def escape(text: str) -> str:
+    """`text` for a cell of a Markdown table."""
+    return text.replace("|", "\\|").replace("[", "\\[").replace("<", "&lt;")
+
+
+PAGES = {"options.md": options_page, "filters.md": filters_page, "keys.md": keys_page}
+
+
+def main() -> int:
+    """Exit code 1 if `--check` finds a page that is not current."""
+    stale = []
+    for name, page in PAGES.items():
+        file, text = HERE / name, page()
+        if "--check" not in sys.argv[1:]:
+            file.write_text(text, "utf-8")
+        elif not file.exists() or file.read_text("utf-8") != text:
+            stale.append(name)
+    if stale:
+        print(f"out of date: {', '.join(stale)}; run `make docs`")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
