@@ -25,6 +25,7 @@ SLOW_HOOK = 0.1  # seconds in which a hook may hold up all traffic before we say
 F = TypeVar("F", bound=Callable[..., Any])
 Report = Callable[[str, str, str], None]  # level, source, message
 Exporter = Callable[[Flow], str]
+Done = Awaitable[None] | None  # a hook may be async
 
 
 @dataclass(slots=True)
@@ -67,55 +68,55 @@ class Addon:
     exporters: Mapping[str, Exporter] = {}
     annotations: Mapping[str, str] = {}
 
-    def load(self, loader: Loader) -> None:
+    def load(self, loader: Loader) -> Done:
         """The addon was loaded; declare settings here."""
 
-    def running(self) -> None:
+    def running(self) -> Done:
         """The proxy accepts connections."""
 
-    def done(self) -> None:
+    def done(self) -> Done:
         """The addon is unloaded, or the proxy stops."""
 
-    def client_connected(self, client: ConnectionInfo) -> None:
+    def client_connected(self, client: ConnectionInfo) -> Done:
         """A client connected. Setting `client.error` closes the connection."""
 
-    def client_disconnected(self, client: ConnectionInfo) -> None:
+    def client_disconnected(self, client: ConnectionInfo) -> Done:
         """A client's connection is closed."""
 
-    def server_connect(self, data: ServerConnectData) -> None:
+    def server_connect(self, data: ServerConnectData) -> Done:
         """A connection to a server is about to be made; `data.server.address` may be changed."""
 
-    def server_connected(self, data: ServerConnectData) -> None:
+    def server_connected(self, data: ServerConnectData) -> Done:
         """A connection to a server was made."""
 
-    def server_connect_error(self, data: ServerConnectData) -> None:
+    def server_connect_error(self, data: ServerConnectData) -> Done:
         """A connection to a server failed; `data.server.error` says why."""
 
-    def server_disconnected(self, data: ServerConnectData) -> None:
+    def server_disconnected(self, data: ServerConnectData) -> Done:
         """A connection to a server is closed."""
 
-    def tls_clienthello(self, data: ClientHelloData) -> None:
+    def tls_clienthello(self, data: ClientHelloData) -> Done:
         """A client sent its ClientHello; nothing was answered yet."""
 
-    def tls_established_server(self, data: ServerConnectData) -> None:
+    def tls_established_server(self, data: ServerConnectData) -> Done:
         """The TLS handshake with a server is done; `data.server.tls` says what was agreed."""
 
-    def http_connect(self, flow: Flow) -> None:
+    def http_connect(self, flow: Flow) -> Done:
         """A client asks for a tunnel. Setting `flow.response` refuses it."""
 
-    def requestheaders(self, flow: Flow) -> None:
+    def requestheaders(self, flow: Flow) -> Done:
         """The head of a request is here, the body not yet."""
 
-    def request(self, flow: Flow) -> None:
+    def request(self, flow: Flow) -> Done:
         """The whole request is here. Setting `flow.response` answers it without a server."""
 
-    def responseheaders(self, flow: Flow) -> None:
+    def responseheaders(self, flow: Flow) -> Done:
         """The head of a response is here, the body not yet."""
 
-    def response(self, flow: Flow) -> None:
+    def response(self, flow: Flow) -> Done:
         """The whole response is here and goes to the client next."""
 
-    def error(self, flow: Flow) -> None:
+    def error(self, flow: Flow) -> Done:
         """The flow failed; `flow.error` says why. Exactly one of response and error is called."""
 
 

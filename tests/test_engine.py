@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,11 +32,12 @@ async def get(engine: Running, port: int, path: str = "/") -> bytes:
     return answer
 
 
-async def command(engine: Running, op: str, **arguments: object) -> dict[str, object]:
+async def command(engine: Running, op: str, **arguments: Any) -> dict[str, object]:
     """Ask the engine over its socket, as another process would."""
     control = engine.proxy.control
     assert control is not None
-    return await asyncio.to_thread(ask, control.path, engine.proxy.token, op, **arguments)
+    call = functools.partial(ask, control.path, engine.proxy.token, op, **arguments)
+    return await asyncio.to_thread(call)
 
 
 class TestStart:
