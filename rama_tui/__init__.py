@@ -1,0 +1,42 @@
+"""The terminal interface: reads the store, sends commands to the engine, owns no traffic."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rama_proxy.errors import RamaError
+from rama_proxy.model.flow import Flow
+
+
+def run_tui(
+    options_argv: Sequence[str],
+    file: Path | None,
+    exporters: Mapping[str, Callable[[Flow], str]],
+) -> int:
+    """Show the store `file`, or start an engine with these flags and show what it records.
+
+    Gives the exit code. What cannot be opened or started is told on standard error, and no screen
+    is opened.
+    """
+    from rama_tui.child import ChildEngine, engine_command
+
+    child = ChildEngine(engine_command(options_argv)) if file is None else None
+    session = None
+    try:
+        from rama_tui.app import RamaApp  # 0.4 s, while the child starts
+        from rama_tui.session import Session
+
+        path = file if child is None else child.wait_ready().store
+        assert path is not None
+        session = Session(path, child)
+        return RamaApp(session, exporters).run() or 0
+    except RamaError as error:
+        print(f"rama: {error}", file=sys.stderr)
+        return error.exit_code
+    finally:
+        if session is not None:
+            session.close()
+        if child is not None:
+            child.stop()
