@@ -31,10 +31,16 @@ class Exporters:
 
     @classmethod
     def of(cls, addons: Iterable[object]) -> Exporters:
-        """The formats that `addons` have; of two with one name the later one."""
+        """The formats that `addons` and those in their own lists `addons` have.
+
+        Of two with one name it is the later one.
+        """
         found: dict[str, Exporter] = {}
         for addon in addons:
             found.update(getattr(addon, "exporters", {}))
+            inner = getattr(addon, "addons", ())
+            if isinstance(inner, list | tuple):
+                found.update(cls.of(inner)._found)
         return cls(found)
 
     @classmethod

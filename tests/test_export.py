@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import types
 
 import pytest
 from hypothesis import example, given, settings
@@ -42,6 +43,13 @@ def test_formats_are_found_in_addons_the_last_one_wins() -> None:
     for exporters in (Exporters.of(addons), Exporters(Hooks(addons).exporters())):
         assert exporters.names == ["path", "zebra"]
         assert exporters.export("path", flow()) == "/x"
+
+
+def test_formats_are_found_in_the_list_of_a_script() -> None:
+    script = types.ModuleType("script")
+    vars(script)["addons"] = [Formats(path=to_path)]
+    assert Exporters.of([script]).names == ["path"]
+    assert sorted(Hooks([script]).exporters()) == ["path"]
 
 
 def test_installed_formats() -> None:
