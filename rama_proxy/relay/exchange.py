@@ -16,21 +16,13 @@ from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Response
 from rama_proxy.net.stream import Stream, changed
 from rama_proxy.protocols import http1
-from rama_proxy.relay.answer import Killed, tell_failure
-from rama_proxy.relay.edits import (
-    EDITED_REQUEST,
-    EDITED_RESPONSE,
-    rebuilt,
-    request_state,
-    response_state,
-    set_length,
-    settle_request,
-)
+from rama_proxy.relay.answer import tell_failure
+from rama_proxy.relay.editing import editing_of
+from rama_proxy.relay.edits import EDITED_REQUEST, rebuilt
 from rama_proxy.relay.http1_sides import ClientSide, ServerSide
 from rama_proxy.relay.wiring import Conn, close_upstream, open_upstream
 
 monotonic = time.monotonic
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 MAX_RESEND = 64 * 1024  # bytes of a request kept to send it again on a new connection
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110 9.2.2
 
@@ -42,15 +34,13 @@ class Exchange:
         "assigned",
         "client",
         "conn",
-        "continued",
+        "editing",
         "flow",
-        "held",
         "informational",
         "keep",
         "resend",
         "server",
         "upgraded",
-        "withheld",
     )
 
     def __init__(self, conn: Conn, flow: Flow) -> None:
@@ -60,10 +50,8 @@ class Exchange:
         self.client = ClientSide(conn.client, request)
         self.server: ServerSide | None = None
         self.assigned = (request.scheme, request.host, request.port)
-        self.held: list[bytes] | None = None  # wire bytes of a request body not sent on yet
-        self.withheld: list[bytes] | None = None  # the same of a response body
+        self.editing = editing_of(conn, flow, self.client)
         self.resend = b""
-        self.continued = False
         self.informational: list[Response] = []
         self.keep = http1.keeps_alive(request)
         self.upgraded = False
@@ -73,14 +61,16 @@ class Exchange:
         conn, flow = self.conn, self.flow
         hooks = conn.wiring.hooks
         try:
-            if hooks.requestheaders or hooks.request:
-                await self._request_hooks(hooks)
+            editing = self.editing
+            if editing is not None:
+                await editing.request()
+                if flow.response is not None:
+                    await editing.answer()
+                    self.keep = self.keep and self.client.body_done
             if flow.response is None:
                 server = await self._open()
                 self._send_request(server)
-                await self._pump(hooks, server)
-            else:
-                await self._answer_here(hooks)
+                await self._pump(server)
         except RamaError as error:
             self.keep = False
             await self._fail(hooks, error)
@@ -106,53 +96,6 @@ class Exchange:
 
     # --- the request
 
-    async def _request_hooks(self, hooks: Hooks) -> None:
-        """Let addons see the request, whole if one wants it whole."""
-        flow, request = self.flow, self.flow.request
-        before = request_state(request)
-        await self._run_hook(hooks, "requestheaders")
-        if hooks.request and flow.response is None:
-            if not request.stream and hooks.wants_body(hooks.request, flow):
-                await self._gather_request()
-            await self._run_hook(hooks, "request")
-        self.held = settle_request(flow, before, self.held)
-
-    async def _run_hook(self, hooks: Hooks, name: str) -> None:
-        calls = getattr(hooks, name)
-        if calls:
-            await hooks.run(calls, self.flow)
-            if self.flow.killed:
-                raise Killed("killed")
-
-    async def _gather_request(self) -> None:
-        """Read the whole request body before anything is sent on, up to the body limit."""
-        client, body = self.client, self.flow.request.body
-        limit = self.conn.wiring.options.body_limit
-        self._continue_here()
-        self.held = []
-        while not client.body_done:
-            wire, payload = client.read_body()
-            if wire:
-                self.held.append(wire)
-                body.add(payload, limit)
-                if body.truncated:
-                    self.flow.notes.append("request body beyond the body limit: not held back")
-                    return
-            elif not client.body_done:
-                client.stream.enter(self.conn.wiring.phases.request_body)
-                await changed(client.stream)
-        client.stream.phase = None
-        body.complete = True
-        self.flow.request.trailers = client.trailers
-
-    def _continue_here(self) -> None:
-        """Ask for a body that the client holds back until it gets a 100 (RFC 9110 10.1.1)."""
-        expect = self.flow.request.headers.get_bytes(b"expect")
-        if expect is not None and expect.lower() == b"100-continue" and not self.client.stream.buf:
-            self.client.stream.write(CONTINUE)
-            self.continued = True
-            self.flow.notes.append("100 Continue sent by the proxy, to let an addon see the body")
-
     def _send_request(self, server: ServerSide) -> None:
         """Send the head, and what there is of the body, to the server in one piece."""
         flow = self.flow
@@ -164,8 +107,8 @@ class Exchange:
         head, notes = http1.hop_request(request, absolute=False)
         if notes:
             flow.notes.extend(notes)
-        if self.held is not None:
-            head += b"".join(self.held)
+        if self.editing is not None and self.editing.held is not None:
+            head += b"".join(self.editing.held)
         elif not self.client.body_done:
             wire, payload = self.client.read_body()
             if wire:
@@ -232,7 +175,7 @@ class Exchange:
 
     # --- both directions
 
-    async def _pump(self, hooks: Hooks, server: ServerSide) -> None:
+    async def _pump(self, server: ServerSide) -> None:
         """Move bytes both ways until the response has gone to the client."""
         client, timing = self.client, self.flow.timing
         while True:
@@ -240,7 +183,7 @@ class Exchange:
             if timing.request_end is None and server.stream.writable:
                 moved = self._move_request(server)
             if timing.response_begin is None:
-                moved = await self._move_head(hooks, server) or moved
+                moved = await self._move_head(server) or moved
                 if self.upgraded:
                     return
             elif client.stream.writable:
@@ -254,7 +197,7 @@ class Exchange:
                 client.flush()
                 self._check_client()
                 await changed(server.stream, client.stream)
-        await self._finish(hooks, server)
+        await self._finish(server)
 
     def _move_request(self, server: ServerSide) -> bool:
         client = self.client
@@ -269,7 +212,7 @@ class Exchange:
             client.stream.enter(self.conn.wiring.phases.request_body)
         return bool(wire)
 
-    async def _move_head(self, hooks: Hooks, server: ServerSide) -> bool:
+    async def _move_head(self, server: ServerSide) -> bool:
         """Take the next response head, if it is there, and send it on."""
         flow = self.flow
         try:
@@ -291,7 +234,8 @@ class Exchange:
         response.informational = self.informational
         framing = server.start_body(response)
         if framing.kind == "tunnel":
-            await self._run_hook(hooks, "responseheaders")
+            if self.editing is not None:
+                await self.editing.upgrade()
             self.client.send_head(response, rebuilt=False)
             self.client.flush()
             self.upgraded = True
@@ -300,55 +244,38 @@ class Exchange:
         server.stream.phase = self.conn.wiring.phases.response_body
         if framing.kind == "close" or not http1.keeps_alive(response):
             self.keep = False
-        await self._begin_response(hooks, response)
+        if self.editing is None:
+            self.client.send_head(response, rebuilt=False)
+        else:
+            await self.editing.response_head(response)
         return True
 
     def _pass_informational(self, response: Response) -> None:
         self.informational.append(response)
-        if self.continued and response.status == 100:
+        if response.status == 100 and self.editing is not None and self.editing.continued:
             return  # the client has had ours
         self.client.send_head(response, rebuilt=False)
         self.client.flush()
-
-    async def _begin_response(self, hooks: Hooks, response: Response) -> None:
-        """Send the response's head on, unless an addon wants to see the whole before."""
-        flow = self.flow
-        if hooks.responseheaders:
-            before = response_state(response)
-            await self._run_hook(hooks, "responseheaders")
-            if response_state(response) != before:
-                flow.notes.append(EDITED_RESPONSE)
-        if hooks.response and not response.stream and hooks.wants_body(hooks.response, flow):
-            if response.media_type != "text/event-stream":
-                self.withheld = []
-                return
-            flow.notes.append("an event stream is not held back: addons see it when it has ended")
-        self.client.send_head(response, rebuilt=EDITED_RESPONSE in flow.notes)
 
     def _move_response(self, wire: bytes, payload: bytes) -> None:
         response = self.flow.response
         assert response is not None
         if payload:
             response.body.add(payload, self.conn.wiring.options.body_limit)
-        if self.withheld is None:
+        if self.editing is None:
             self.client.send_body(wire)
-            return
-        self.withheld.append(wire)
-        if response.body.truncated:
-            self.flow.notes.append("response body beyond the body limit: not held back")
-            self.client.send_head(response, rebuilt=EDITED_RESPONSE in self.flow.notes)
-            self.client.send_body(b"".join(self.withheld))
-            self.withheld = None
+        else:
+            self.editing.response_data(wire, response)
 
-    async def _finish(self, hooks: Hooks, server: ServerSide) -> None:
+    async def _finish(self, server: ServerSide) -> None:
         """The response is complete: addons see it, the client gets the rest, the server rests."""
         flow, conn = self.flow, self.conn
         response = flow.response
         assert response is not None
         response.body.complete = True
         response.trailers = server.trailers
-        if hooks.response:
-            await self._response_hooks(hooks, response)
+        if self.editing is not None:
+            await self.editing.response_end(response)
         self.client.flush()
         stream = server.stream
         if flow.timing.request_end is None:
@@ -362,41 +289,6 @@ class Exchange:
             scheme, address = self._destination()
             for dropped in conn.pool.give((scheme, *address), stream):
                 await close_upstream(conn, dropped)
-
-    async def _response_hooks(self, hooks: Hooks, response: Response) -> None:
-        """Let addons see the whole response; what was withheld goes to the client after that."""
-        flow = self.flow
-        before = response_state(response)
-        await self._run_hook(hooks, "response")
-        if self.withheld is None:
-            return
-        wire = b"".join(self.withheld)
-        self.withheld = None
-        if response.body.edited:
-            wire = b"" if flow.request.method == "HEAD" else bytes(response.body)
-            set_length(response, response.body.size)
-            response.trailers = None
-        if response_state(response) != before and EDITED_RESPONSE not in flow.notes:
-            flow.notes.append(EDITED_RESPONSE)
-        self.client.send_head(response, rebuilt=EDITED_RESPONSE in flow.notes)
-        self.client.send_body(wire)
-
-    # --- without a server
-
-    async def _answer_here(self, hooks: Hooks) -> None:
-        """Send the response that an addon made."""
-        flow, response = self.flow, self.flow.response
-        assert response is not None
-        flow.notes.append("answered by an addon, no server was asked")
-        flow.timing.response_begin = monotonic()
-        await self._run_hook(hooks, "response")
-        response.body.complete = True
-        if response.body.edited:
-            set_length(response, response.body.size)
-        self.client.send_head(response, rebuilt=True)
-        bodyless = flow.request.method == "HEAD" or response.status in {204, 304}
-        self.client.send_body(b"" if bodyless else bytes(response.body))
-        self.keep = self.keep and self.client.body_done and http1.keeps_alive(response)
 
     def _check_client(self) -> None:
         """Stop when nobody is there to take the response."""

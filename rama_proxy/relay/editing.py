@@ -1,0 +1,159 @@
+"""Addons at one exchange: what they get to see whole, may change, and may answer.
+
+Made only where an addon has a hook for messages; without one the exchange passes everything on. A
+body that an addon wants whole is held back up to the body limit, an event stream never.
+"""
+
+from __future__ import annotations
+
+import time
+
+from rama_proxy.hooks import Calls, Hooks
+from rama_proxy.model.flow import Flow
+from rama_proxy.model.message import Response
+from rama_proxy.net.stream import changed
+from rama_proxy.relay.answer import Killed
+from rama_proxy.relay.edits import (
+    EDITED_RESPONSE,
+    request_state,
+    response_state,
+    set_length,
+    settle_request,
+)
+from rama_proxy.relay.http1_sides import ClientSide
+from rama_proxy.relay.wiring import Conn
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+EVENT_STREAM = "text/event-stream"
+
+
+class Editing:
+    """The hooks of one exchange. `held` are wire bytes of a request body not sent on yet."""
+
+    __slots__ = ("_withheld", "client", "conn", "continued", "flow", "held", "hooks")
+
+    def __init__(self, conn: Conn, flow: Flow, client: ClientSide) -> None:
+        self.conn = conn
+        self.flow = flow
+        self.client = client
+        self.hooks: Hooks = conn.wiring.hooks
+        self.held: list[bytes] | None = None
+        self.continued = False  # the client had a 100 from us, and wants no other
+        self._withheld: list[bytes] | None = None
+
+    async def request(self) -> None:
+        """Let addons see the request, whole if one wants it whole."""
+        flow, hooks = self.flow, self.hooks
+        request = flow.request
+        before = request_state(request)
+        await self._run(hooks.requestheaders)
+        if hooks.request and flow.response is None:
+            if not request.stream and hooks.wants_body(hooks.request, flow):
+                await self._gather_request()
+            await self._run(hooks.request)
+        self.held = settle_request(flow, before, self.held)
+
+    async def _run(self, calls: Calls) -> None:
+        if calls:
+            await self.hooks.run(calls, self.flow)
+            if self.flow.killed:
+                raise Killed("killed")
+
+    async def _gather_request(self) -> None:
+        client, body = self.client, self.flow.request.body
+        limit = self.conn.wiring.options.body_limit
+        self._continue_here()
+        self.held = []
+        while not client.body_done:
+            wire, payload = client.read_body()
+            if wire:
+                self.held.append(wire)
+                body.add(payload, limit)
+                if body.truncated:
+                    self.flow.notes.append("request body beyond the body limit: not held back")
+                    return
+            elif not client.body_done:
+                client.stream.enter(self.conn.wiring.phases.request_body)
+                await changed(client.stream)
+        client.stream.phase = None
+        body.complete = True
+        self.flow.request.trailers = client.trailers
+
+    def _continue_here(self) -> None:
+        """Ask for a body that the client holds back until it gets a 100 (RFC 9110 10.1.1)."""
+        expect = self.flow.request.headers.get_bytes(b"expect")
+        if expect is not None and expect.lower() == b"100-continue" and not self.client.stream.buf:
+            self.client.stream.write(CONTINUE)
+            self.continued = True
+            self.flow.notes.append("100 Continue sent by the proxy, to let an addon see the body")
+
+    async def answer(self) -> None:
+        """Send the response that an addon made."""
+        flow, response = self.flow, self.flow.response
+        assert response is not None
+        flow.notes.append("answered by an addon, no server was asked")
+        flow.timing.response_begin = time.monotonic()
+        await self._run(self.hooks.response)
+        response.body.complete = True
+        if response.body.edited:
+            set_length(response, response.body.size)
+        self.client.send_head(response, rebuilt=True)
+        bodyless = flow.request.method == "HEAD" or response.status in {204, 304}
+        self.client.send_body(b"" if bodyless else bytes(response.body))
+
+    async def upgrade(self) -> None:
+        """Let addons see the head of a 101; its body is no message."""
+        await self._run(self.hooks.responseheaders)
+
+    async def response_head(self, response: Response) -> None:
+        """Let addons see the head, and send it on unless one wants to see the whole before."""
+        flow, hooks = self.flow, self.hooks
+        if hooks.responseheaders:
+            before = response_state(response)
+            await self._run(hooks.responseheaders)
+            if response_state(response) != before:
+                flow.notes.append(EDITED_RESPONSE)
+        if hooks.response and not response.stream and hooks.wants_body(hooks.response, flow):
+            if response.media_type != EVENT_STREAM:
+                self._withheld = []
+                return
+            flow.notes.append("an event stream is not held back: addons see it when it has ended")
+        self.client.send_head(response, rebuilt=EDITED_RESPONSE in flow.notes)
+
+    def response_data(self, wire: bytes, response: Response) -> None:
+        """Send on a part of the body, or keep it back; it is in `response` already."""
+        if self._withheld is None:
+            self.client.send_body(wire)
+            return
+        self._withheld.append(wire)
+        if response.body.truncated:
+            self.flow.notes.append("response body beyond the body limit: not held back")
+            self.client.send_head(response, rebuilt=EDITED_RESPONSE in self.flow.notes)
+            self.client.send_body(b"".join(self._withheld))
+            self._withheld = None
+
+    async def response_end(self, response: Response) -> None:
+        """Let addons see the whole response; what was kept back goes to the client after that."""
+        flow = self.flow
+        before = response_state(response)
+        await self._run(self.hooks.response)
+        if self._withheld is None:
+            return
+        wire = b"".join(self._withheld)
+        self._withheld = None
+        if response.body.edited:
+            wire = b"" if flow.request.method == "HEAD" else bytes(response.body)
+            set_length(response, response.body.size)
+            response.trailers = None
+        if response_state(response) != before and EDITED_RESPONSE not in flow.notes:
+            flow.notes.append(EDITED_RESPONSE)
+        self.client.send_head(response, rebuilt=EDITED_RESPONSE in flow.notes)
+        self.client.send_body(wire)
+
+
+def editing_of(conn: Conn, flow: Flow, client: ClientSide) -> Editing | None:
+    """The Editing of an exchange, None if no addon looks at messages."""
+    hooks = conn.wiring.hooks
+    if hooks.requestheaders or hooks.request or hooks.responseheaders or hooks.response:
+        return Editing(conn, flow, client)
+    return None
