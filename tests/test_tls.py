@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import socket
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from rama_proxy.certs.authority import Authority
@@ -386,6 +389,48 @@ def with_want_read(step: Callable[[], None]) -> None:
         step()
     except SSL.WantReadError:
         return
+
+
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=3))
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_server_that_sends_anything_raises_nothing_else(
+    contexts: Contexts, good_server: ssl.SSLContext, changes: list[tuple[int, int]]
+) -> None:
+    """Under TLS 1.2, where the certificate goes in the clear, and accepted as it comes."""
+    good_server.maximum_version = ssl.TLSVersion.TLSv1_2
+    server = StdlibPeer(good_server, server_side=True)
+    engine = make_client_engine(contexts, "localhost", [], server.sink, verify=False)
+    engine.start()
+    flight = bytearray(server.step())
+    for place, byte in changes:
+        flight[place % len(flight)] = byte
+    with contextlib.suppress(UpstreamTlsError), warnings.catch_warnings(action="ignore"):
+        engine.feed(bytes(flight))
+    engine.info()
+
+
+def test_a_certificate_that_does_not_parse_is_refused_and_hurts_nobody_else(
+    contexts: Contexts, good_server: ssl.SSLContext
+) -> None:
+    good_server.maximum_version = ssl.TLSVersion.TLSv1_2
+    server = StdlibPeer(good_server, server_side=True)
+    engine = make_client_engine(contexts, "localhost", [], server.sink)
+    engine.start()
+    version = b"\xa0\x03\x02\x01"
+    flight = server.step().replace(version + b"\x02", version + b"\x41")  # X.509 version 66
+    with pytest.raises(UpstreamTlsError, match="of localhost does not parse") as caught:
+        engine.feed(flight)
+    assert caught.value.cause == "other"
+    assert peer_names(engine.info().certificates[0]) == ()
+    ask(contexts, good_server)
+
+
+@given(data=st.binary(max_size=200))
+def test_a_client_that_sends_anything_raises_nothing_else(contexts: Contexts, data: bytes) -> None:
+    engine = make_server_engine(contexts, "localhost", (), None, lambda data: None)
+    with contextlib.suppress(ClientTlsError):
+        engine.feed(b"\x16\x03\x01" + len(data).to_bytes(2, "big") + data)
+    engine.info()
 
 
 # --- data

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from rama_proxy.certs.names import BROKEN
 from rama_proxy.errors import CaError
 
 KEY_FILE = "ca-key.pem"
@@ -223,7 +224,7 @@ def _parse_key(path: Path) -> CaKey:
 def _parse_certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(_read(path, 0o022))
-    except ValueError as error:
+    except BROKEN as error:
         raise CaError(f"{path} holds no certificate that can be read; {_START_OVER}") from error
 
 
@@ -250,7 +251,7 @@ def _may_sign(certificate: x509.Certificate) -> bool:
         return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
     except x509.ExtensionNotFound as missing:
         return missing.oid == x509.KeyUsage.oid  # an absent key usage limits nothing
-    except (ValueError, x509.DuplicateExtension):
+    except BROKEN:
         return False
 
 

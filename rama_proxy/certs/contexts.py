@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
 from rama_proxy.certs.authority import Authority
-from rama_proxy.certs.names import dns_name, ip_literal
+from rama_proxy.certs.names import MAX_NAMES, dns_name, ip_literal
 from rama_proxy.certs.verify import Check, judge
 from rama_proxy.config import Options
 from rama_proxy.errors import ConfigError, StartError
@@ -61,7 +61,7 @@ class Contexts:
         """
         connection = SSL.Connection(self._server, None)
         connection.set_app_data(alpn)
-        connection.use_certificate(self._leaf(host, tuple(names)))
+        connection.use_certificate(self._leaf(host, tuple(names[:MAX_NAMES])))
         connection.set_accept_state()
         return connection
 

@@ -16,8 +16,13 @@ from cryptography.x509.oid import NameOID
 MAX_NAMES = 128  # in one leaf; the largest shared certificates hold about 100
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")  # the underscore is common in private zones
 
-# What cryptography raises for an extension that does not parse.
-_BROKEN = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+# What cryptography raises for a certificate that does not parse.
+BROKEN = (
+    ValueError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def dns_name(text: str, *, wildcard: bool = False) -> str:
@@ -96,7 +101,7 @@ def matches(certificate: x509.Certificate, host: str) -> bool:
 def _san(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except (*_BROKEN, x509.ExtensionNotFound):
+    except (*BROKEN, x509.ExtensionNotFound):
         return None  # a certificate whose names cannot be read is for nobody
     return extension.value
 
@@ -114,6 +119,6 @@ def _san_addresses(certificate: x509.Certificate) -> list[object]:
 def _common_names(certificate: x509.Certificate) -> list[str]:
     try:
         attributes = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except ValueError:
+    except BROKEN:
         return []
     return [attribute.value for attribute in attributes if isinstance(attribute.value, str)]

@@ -76,7 +76,7 @@ def judge(
             check.fail(code, parsed, depth)
         elif not matches(parsed, check.host):
             check.fail(_CODES.ERR_HOSTNAME_MISMATCH, parsed, depth)
-    except ValueError as error:  # OpenSSL is more forgiving than cryptography
+    except Exception as error:  # pyOpenSSL would raise it in whichever connection is next
         check.cause = "other"
         check.problem = f"the certificate of {check.host} does not parse: {error}"
     return not (check.required and check.problem)
@@ -112,7 +112,8 @@ def _holders(names: list[str]) -> str:
     if not names:
         return "names no host: it has no subjectAltName"
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"is for {', '.join(names[:3])}{more}"
+    shown = ", ".join(name if name.isprintable() else repr(name) for name in names[:3])
+    return f"is for {shown}{more}"
 
 
 def _common_name(name: x509.Name) -> str:

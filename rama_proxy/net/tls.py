@@ -13,7 +13,7 @@ from cryptography import x509
 from OpenSSL import SSL, crypto
 
 from rama_proxy.certs.contexts import Contexts
-from rama_proxy.certs.names import certificate_names
+from rama_proxy.certs.names import BROKEN, certificate_names
 from rama_proxy.certs.verify import Check
 from rama_proxy.errors import ClientTlsError, ConnectionProblem, UpstreamTlsError
 from rama_proxy.model.connection import TlsInfo
@@ -228,7 +228,7 @@ def peer_names(certificate: bytes) -> tuple[str, ...]:
     """The names that a DER certificate claims: DNS names, addresses, common name."""
     try:
         return certificate_names(x509.load_der_x509_certificate(certificate))
-    except ValueError:
+    except BROKEN:
         return ()
 
 
