@@ -24,7 +24,7 @@ LEVELS = (
     ("engine",),
     ("modes", "control.server", "submit"),
     ("relay",),
-    ("net", "certs", "capture", "hooks", "addon_files"),
+    ("net", "certs", "capture", "hooks", "addon_files", "demo"),
     ("store", "filters", "export", "content", "control.messages", "control.client"),
     ("protocols",),
     ("model", "service", "config"),
@@ -40,7 +40,7 @@ SAME_LEVEL = {
 LIBRARIES = {
     "OpenSSL": ("net.tls", "certs"),
     "dns": ("net",),
-    "socket": ("net", "control"),
+    "socket": ("net", "control", "demo"),  # the demo is peers of the engine, not a part of it
     "sqlite3": ("store",),
     "sqlite_utils": ("store",),
     "textual": (),
@@ -53,7 +53,7 @@ PURE = ("protocols", "model", "filters", "content", "export")
 IMPURE_LIBRARIES = {"OpenSSL", "asyncio", "socket", "sqlite3", "ssl", "threading", "time"}
 PURE_EXCEPTIONS = {("model.flow", "time")}  # the marks of Timing
 
-TRANSPORTS = {  # of asyncio and of its loops; only net and control may open connections
+TRANSPORTS = {  # of asyncio and of its loops; only those who may use sockets open connections
     "create_connection",
     "create_datagram_endpoint",
     "create_server",
@@ -133,7 +133,7 @@ def violations(module: str, source: str, *, package: bool = False) -> list[str]:
         for item in imports_of(module, source, package=package)
         for fault in faults(unit, item)
     ]
-    if top == "rama_proxy" and not within(unit, ("net", "control")):
+    if top == "rama_proxy" and not within(unit, LIBRARIES["socket"]):
         found += [
             f"{module}:{node.lineno} uses {node.attr}: only net and control may"
             for node in ast.walk(ast.parse(source))

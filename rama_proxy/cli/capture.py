@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from rama_proxy.cli.logs import log_options, start_logging
@@ -13,6 +15,9 @@ from rama_proxy.cli.options import (
     read_options,
 )
 from rama_proxy.errors import RamaError
+
+if TYPE_CHECKING:
+    from rama_proxy.cli.recording import Companion
 
 
 @click.command(cls=EngineCommand)
@@ -26,7 +31,9 @@ from rama_proxy.errors import RamaError
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each flow.")
 @click.option("--attached", is_flag=True, hidden=True, help="Be the child of a terminal interface.")
-@click.option("--demo", is_flag=True, hidden=True, help="Bring a server and sample traffic along.")
+@click.option(
+    "--demo", type=click.IntRange(min=0), hidden=True, help="Send N demo requests; 0 never ends."
+)
 @log_options
 @engine_options
 @click.pass_context
@@ -56,7 +63,7 @@ def capture(ctx: click.Context, /, **params: object) -> None:
     ctx.exit(code)
 
 
-def record(ctx: click.Context, *, words: tuple[str, ...] | None = None) -> int:
+def record(ctx: click.Context, companion: Companion | None = None) -> int:
     """Run the engine as the parameters of `ctx` say; gives the exit code. Raises RamaError."""
     import uvloop
 
@@ -64,13 +71,18 @@ def record(ctx: click.Context, *, words: tuple[str, ...] | None = None) -> int:
 
     params = ctx.params
     options = read_options(ctx)
+    if params.get("demo") is not None:
+        from rama_proxy.demo.stage import Stage
+
+        companion = Stage(params["demo"] or None, lasting=True)
     recording = Recording(
         options,
         store_path(options),
-        filter_argument(params["words"] if words is None else words),
+        filter_argument(params.get("words", ())),
         seconds=params.get("seconds"),
         count=params.get("count"),
         as_json=bool(params.get("as_json")),
         attached=bool(params.get("attached")),
+        companion=companion,
     )
     return int(uvloop.run(recording.run()))

@@ -21,7 +21,7 @@ from rama_proxy.model.text import escape_text
 from rama_proxy.units import format_size
 
 MAX_WAITING = 20_000  # lines
-_COLOURS = {1: "cyan", 2: "green", 3: "cyan", 4: "yellow", 5: "red"}
+_COLOURS = {"1": "cyan", "2": "green", "3": "cyan", "4": "yellow"}
 
 
 class Console:
@@ -76,7 +76,7 @@ def flow_line(flow: Flow, *, colour: bool) -> str:
     """Time, method, status, size, milliseconds, URL and error of `flow`."""
     response, request = flow.response, flow.request
     began = datetime.fromtimestamp(flow.timing.started)
-    status = str(response.status) if response is not None else "---"
+    status = str(response.status) if response is not None and response.status else "---"
     method = request.method if flow.kind == "http" else flow.kind.upper()
     took = _milliseconds(flow.timing.begin, flow.timing.end)
     parts = [
@@ -89,7 +89,7 @@ def flow_line(flow: Flow, *, colour: bool) -> str:
     ]
     if colour:
         parts[0] = click.style(parts[0], dim=True)
-        parts[2] = click.style(parts[2], fg=_COLOURS.get(int(status[0]) if response else 5, "red"))
+        parts[2] = click.style(parts[2], fg=_COLOURS.get(status[0], "red"))
     if flow.error:
         error = escape_text(flow.error)
         parts.append(click.style(error, fg="red") if colour else f"({error})")

@@ -26,17 +26,29 @@ def tui(ctx: click.Context, /, file: str | None, **params: object) -> None:
     del params
     if file is not None and not Path(file).exists():
         raise click.UsageError(_no_such(ctx, file), ctx.parent)
-    options = read_options(ctx)  # a mistake is told before the screen opens
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not has_terminal():
         _run_instead(ctx, file)
         return
+    ctx.exit(open_terminal(ctx, Path(file) if file else None))
+
+
+def has_terminal() -> bool:
+    """Whether a person can see and type here."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def open_terminal(ctx: click.Context, file: Path | None, *more: str) -> int:
+    """Run the terminal interface on `file`, or on an engine with the options of `ctx` and `more`.
+
+    Gives the exit code. Raises RamaError for options that cannot be used, before a screen opens.
+    """
     from rama_proxy.addon_files import load_addons
     from rama_proxy.export import Exporters
     from rama_tui import run_tui
 
-    formats = Exporters.of(load_addons(options.addons))
+    formats = Exporters.of(load_addons(read_options(ctx).addons))
     exporters = {name: functools.partial(formats.export, name) for name in formats.names}
-    ctx.exit(run_tui(engine_arguments(ctx), Path(file) if file else None, exporters))
+    return run_tui([*engine_arguments(ctx), *more], file, exporters)
 
 
 def _run_instead(ctx: click.Context, file: str | None) -> None:
