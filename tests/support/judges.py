@@ -17,6 +17,7 @@ from rama_proxy.model.message import Request, Response
 from rama_proxy.protocols.http1 import (
     BodyReader,
     body_reader,
+    hop_request,
     parse_request,
     parse_response,
     request_framing,
@@ -68,6 +69,34 @@ def our_response(data: bytes, method: str = "GET") -> Verdict:
         return _ours(start, response, reader, buf)
     except ProtocolError as error:
         return str(error)
+
+
+def forwarded(data: bytes) -> tuple[bytes, Reading] | None:
+    """What a request becomes on its way to the server, and our reading of that; None if nothing."""
+    ours = our_request(data)
+    buf = bytearray(data)
+    if not isinstance(ours, Reading):
+        return None
+    answer = parse_request(buf)
+    assert answer is not None
+    del buf[: answer[1]]
+    head, _ = hop_request(answer[0], absolute=False)
+    body = body_reader(request_framing(answer[0])).read(buf)[0]
+    again = parse_request(bytearray(head))
+    assert again is not None
+    start = (ours.start[0], again[0].target, ours.start[2])
+    return head + body, ours._replace(start=start, fields=again[0].headers.fields)
+
+
+def passed_on(data: bytes) -> bytes | None:
+    """What of a response goes to the client that sent a GET; None if nothing may."""
+    if not isinstance(our_response(data), Reading):
+        return None
+    buf = bytearray(data)
+    answer = parse_response(buf)
+    assert answer is not None
+    del buf[: answer[1]]
+    return answer[0].raw + body_reader(response_framing(answer[0], "GET")).read(buf)[0]
 
 
 def _ours(
@@ -131,11 +160,12 @@ class _Collector:
     """The callbacks of an httptools parser, up to the end of the first message."""
 
     def __init__(self) -> None:
+        self.parser: Any = None
+        self.start: tuple[bytes, ...] = ()
         self.target = b""
         self.fields: list[Field] = []
         self.trailers: list[Field] = []
         self.body = b""
-        self.in_head = True
         self.done = False
 
     def on_url(self, url: bytes) -> None:
@@ -144,10 +174,16 @@ class _Collector:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.done:
-            (self.fields if self.in_head else self.trailers).append((name, value))
+            (self.trailers if self.start else self.fields).append((name, value))
 
     def on_headers_complete(self) -> None:
-        self.in_head = False
+        if self.done:
+            return
+        version = self.parser.get_http_version().encode()
+        if isinstance(self.parser, httptools.HttpRequestParser):
+            self.start = (self.parser.get_method(), self.target, version)
+        else:
+            self.start = (str(self.parser.get_status_code()).encode(), version)
 
     def on_body(self, body: bytes) -> None:
         if not self.done:
@@ -156,31 +192,31 @@ class _Collector:
     def on_message_complete(self) -> None:
         self.done = True
 
+    def reading(self) -> Reading:
+        """What was collected."""
+        return Reading(self.start, self.fields, self.body, self.trailers)
+
 
 def llhttp_request(data: bytes) -> Verdict:
     """llhttp's verdict on a request."""
     collector = _Collector()
-    parser = httptools.HttpRequestParser(collector)
-    refused = _feed(parser, data)
-    if refused and not collector.done:
-        return refused
-    start = (parser.get_method(), collector.target, parser.get_http_version().encode())
-    if not collector.done:
-        return None
-    return Reading(start, collector.fields, collector.body, collector.trailers)
+    collector.parser = httptools.HttpRequestParser(collector)
+    refused = _feed(collector.parser, data)
+    if collector.done:
+        return collector.reading()
+    return refused or None
 
 
 def llhttp_response(data: bytes) -> Verdict:
     """llhttp's verdict on a response; it does not know what was asked for."""
     collector = _Collector()
-    parser = httptools.HttpResponseParser(collector)
-    refused = _feed(parser, data)
-    if refused and not collector.done:
+    collector.parser = httptools.HttpResponseParser(collector)
+    refused = _feed(collector.parser, data)
+    if collector.done:
+        return collector.reading()
+    if refused:
         return refused
-    if collector.in_head or not (collector.done or _until_close(collector.fields)):
-        return None
-    start = (str(parser.get_status_code()).encode(), parser.get_http_version().encode())
-    return Reading(start, collector.fields, collector.body, collector.trailers)
+    return collector.reading() if collector.start and _until_close(collector.fields) else None
 
 
 def _until_close(fields: list[Field]) -> bool:
