@@ -38,7 +38,8 @@ def sniff(buf: bytearray) -> tuple[Protocol, int] | None:
     start = 0
     while buf.startswith(b"\r\n", start) and start < _MAX_EMPTY_LINES * 2:
         start += 2
-    if len(buf) - start < 2 and buf[start:] in (b"", b"\r"):
+    rest = len(buf) - start
+    if rest == 0 or (rest == 1 and buf[start] == 0x0D):
         return None
     if start == 0 and buf[0] in {_TLS_HANDSHAKE, 4, 5}:
         return _binary(buf)
