@@ -13,7 +13,7 @@ import re
 import msgspec
 
 from rama_proxy.errors import FilterError
-from rama_proxy.model.coding import CodingError, decode
+from rama_proxy.model.coding import CodingError, decode_prefix
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Message
 
@@ -83,12 +83,12 @@ def search_field(pattern: str, name: str, fields: str | None) -> int:
 def search_body(pattern: str, data: bytes | None, content_encoding: str | None) -> int:
     """Whether the regex is found in a body once its content coding is undone.
 
-    One that cannot be decoded, or has more than 16 MiB then, is searched as it is.
+    At most the first 16 MiB are searched; what cannot be decoded is searched as it is.
     """
     if not data:
         return 0
     with contextlib.suppress(CodingError):
-        data = decode(data, content_encoding)
+        data, _ = decode_prefix(data, content_encoding)
     return _byte_regex(pattern).search(data) is not None
 
 

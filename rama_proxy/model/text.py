@@ -17,8 +17,9 @@ _INVISIBLE = (
     (0xFEFF, 0xFEFF),  # byte order mark
     (0xFFA0, 0xFFA0),  # halfwidth hangul filler
     (0xFFF9, 0xFFFB),  # interlinear annotation
+    (0x1BCA0, 0x1BCA3),  # shorthand format controls
     (0x1D173, 0x1D17A),  # musical format characters
-    (0xE0000, 0xE007F),  # tags
+    (0xE0000, 0xE0FFF),  # tags, variation selectors, and what is reserved for the like
 )
 
 _SAFE: dict[int, str] = {code: chr(0x2400 + code) for code in range(0x20)}
@@ -31,10 +32,10 @@ _SAFE_LINES = {code: shown for code, shown in _SAFE.items() if code not in {0x09
 
 
 def escape_text(text: str) -> str:
-    """`text` for one line of a terminal: controls as pictures (ESC is "␛"), the invisible by number.
+    """`text` for one line of a terminal: controls as pictures, what is invisible by its number.
 
-    C1 controls and lone surrogates become U+FFFD; a bidi override becomes "‹202E›". What is
-    printable stays as it is, so the result of plain text is the text itself.
+    ESC becomes "␛", a bidi override its code point in angle quotes, C1 controls and lone
+    surrogates U+FFFD. What is printable stays, so the result of plain text is the text itself.
     """
     return text if text.isascii() and text.isprintable() else text.translate(_SAFE)
 

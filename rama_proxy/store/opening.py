@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from urllib.parse import quote
 from rama_proxy.errors import StoreError
 from rama_proxy.store import schema
 from rama_proxy.store.files import check_file, create_file, store_error
-from rama_proxy.store.lock import StoreLock
+from rama_proxy.store.lock import StoreLock, was_left_behind
 
 # One writer, which also makes the checkpoints; mmap and several processes do not go together.
 _WRITER_PRAGMAS = (
@@ -18,15 +19,17 @@ _WRITER_PRAGMAS = (
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA cache_size=-32768",
     "PRAGMA temp_store=MEMORY",
+    "PRAGMA busy_timeout=5000",
 )
 _READER_PRAGMAS = (
     "PRAGMA query_only=1",
     "PRAGMA cache_size=-32768",
     "PRAGMA temp_store=MEMORY",
+    "PRAGMA busy_timeout=5000",
 )
-_BUSY_TIMEOUT = 5.0
+_OPEN_PATIENCE = 1.0  # seconds to wait for a lock while somebody waits for us to start
 _CHECKED_WHOLE = 64 * 1024 * 1024  # bytes; a larger store would take seconds to check
-_INTERRUPTED = "the capture was interrupted"
+_INTERRUPTED = "interrupted: the capture ended before this did"
 
 
 def open_for_writing(path: Path) -> tuple[StoreLock, sqlite3.Connection]:
@@ -93,6 +96,15 @@ def _end_interrupted(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
+def recover(path: Path) -> None:
+    """Close the store at `path` for an engine that died before it could; else do nothing."""
+    if was_left_behind(path):
+        with contextlib.suppress(StoreError):  # no right to write, or a new engine was faster
+            lock, connection = open_for_writing(path)
+            connection.close()
+            lock.release()
+
+
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. Raises StoreError in a sentence."""
     check_file(path)
@@ -134,7 +146,7 @@ def connect(path: Path, mode: str, *, check_same_thread: bool = True) -> sqlite3
     return sqlite3.connect(
         f"file:{quote(str(path))}?mode={mode}",
         uri=True,
-        timeout=_BUSY_TIMEOUT,
+        timeout=_OPEN_PATIENCE,
         isolation_level=None,
         check_same_thread=check_same_thread,
     )

@@ -24,7 +24,7 @@ from rama_proxy.store.bodies import unpack
 from rama_proxy.store.connection_rows import chain_of, connection_from_row
 from rama_proxy.store.files import newest_store, store_error
 from rama_proxy.store.lock import writer_pid
-from rama_proxy.store.opening import open_for_reading
+from rama_proxy.store.opening import open_for_reading, recover
 from rama_proxy.store.rows import flow_from_row, from_json, to_json
 
 __all__ = ["Changes", "FlowRow", "LogRow", "Reader", "newest_store", "writer_pid"]
@@ -112,6 +112,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        recover(path)
         self._connection = open_for_reading(path)
         self._connection.row_factory = sqlite3.Row
         self._connection.create_function("rama_unpack", 2, _unpack_whole, deterministic=True)
@@ -159,6 +160,10 @@ class Reader:
     def last_rev(self) -> int:
         """The revision of the latest change."""
         return self._value("SELECT max(rev) FROM flows") or 0
+
+    def last_id(self) -> int:
+        """The highest flow id, 0 without any."""
+        return self._value("SELECT max(id) FROM flows") or 0
 
     def count(self, where: Where | None = None) -> int:
         """How many flows there are."""
