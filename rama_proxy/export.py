@@ -7,11 +7,10 @@ the store; whoever exports a flow loads its bodies first.
 from __future__ import annotations
 
 import base64
-import importlib
 import string
 from collections.abc import Callable, Iterable, Mapping
 
-from rama_proxy.errors import AddonError, ConfigError, ExportError
+from rama_proxy.errors import ConfigError, ExportError
 from rama_proxy.model.flow import Flow
 
 Exporter = Callable[[Flow], str]
@@ -42,14 +41,6 @@ class Exporters:
             if isinstance(inner, list | tuple):
                 found.update(cls.of(inner)._found)
         return cls(found)
-
-    @classmethod
-    def installed(cls, names: Iterable[str]) -> Exporters:
-        """The formats of the installed addons `names`. Raises AddonError."""
-        try:
-            return cls.of([importlib.import_module(f"rama_addons.{name}") for name in names])
-        except ImportError as error:
-            raise AddonError(f"an addon cannot be loaded: {error}") from error
 
     @property
     def names(self) -> list[str]:
