@@ -14,15 +14,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rama_proxy import __version__
-from rama_proxy.addon_files import load_addons, load_script
+from rama_proxy.addon_set import AddonSet
 from rama_proxy.capture import Capture
 from rama_proxy.certs.authority import Authority
 from rama_proxy.certs.contexts import Contexts
 from rama_proxy.config import Options, config_dir
 from rama_proxy.control.messages import Message
 from rama_proxy.control.server import ControlServer, Handler, make_socket_path, make_token
-from rama_proxy.errors import AddonError, ConfigError, RamaError
-from rama_proxy.hooks import Hooks, Loader
+from rama_proxy.errors import ConfigError
+from rama_proxy.hooks import Hooks, addon_name
 from rama_proxy.model import connection, flow
 from rama_proxy.model.connection import Address
 from rama_proxy.modes import MODES
@@ -60,6 +60,7 @@ class Proxy:
         self.writer = Writer(store, budget=options.capture_budget, on_problem=self._store_problem)
         self.capture = Capture(self.writer)
         self.hooks = Hooks(report=self.log)
+        self.addons = AddonSet(self.hooks, options.addons, options.scripts)
         self.sweeper = Sweeper(options.stream_timeout)
         dialer = Dialer(options.connect_timeout, self.sweeper, options.resolve, options.dns_server)
         contexts = Contexts(self.authority, options)
@@ -90,7 +91,7 @@ class Proxy:
             flow.reserve_ids(self.writer.last_flow_id() + 1)
             connection.reserve_ids(self.writer.last_connection_id() + 1)
             self.writer.start()
-            await self.load_addons()
+            await self.addons.load()
             await self.listener.open()
             await self._open_control()
         except BaseException:
@@ -100,9 +101,10 @@ class Proxy:
         self.wiring.dialer.own = self.addresses
         self._publish()
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.writer.flush, TICK)  # who is told next finds it there
         self._tasks.append(loop.create_task(self._tick()))
         if self.options.scripts:
-            self._tasks.append(loop.create_task(self._watch_scripts()))
+            self._tasks.append(loop.create_task(self.addons.watch()))
         await self.hooks.run_plain(self.hooks.running)
         gc.collect()
         gc.freeze()
@@ -173,49 +175,6 @@ class Proxy:
                 self.control.broadcast("health", **self.health())
             last = now
 
-    # --- addons
-
-    async def load_addons(self) -> None:
-        """Load the addons and scripts of the options. Raises AddonError."""
-        addons = load_addons(self.options.addons)
-        for script in self.options.scripts:
-            addons.append(load_script(Path(script)))
-        await self._use(addons)
-
-    async def _use(self, addons: list[object]) -> None:
-        self.hooks.set_addons(addons)
-        loader = Loader()
-        await self.hooks.run(self.hooks.load, loader)
-
-    async def reload(self) -> None:
-        """Load the scripts anew; what does not load leaves the old ones in place."""
-        before = self.hooks.addons
-        try:
-            addons = load_addons(self.options.addons)
-            for script in self.options.scripts:
-                addons.append(load_script(Path(script)))
-            await self.hooks.run_plain(self.hooks.done)
-            await self._use(addons)
-        except AddonError as error:
-            self.hooks.set_addons(before)
-            self.log("error", "scripts", str(error))
-            raise
-        await self.hooks.run_plain(self.hooks.running)
-        self.log("info", "scripts", "loaded anew: " + ", ".join(self.options.scripts))
-
-    async def _watch_scripts(self) -> None:
-        from watchfiles import awatch
-
-        paths = [Path(script) for script in self.options.scripts]
-        folders = {path.resolve().parent for path in paths}
-        wanted = {str(path.resolve()) for path in paths}
-        async for changes in awatch(*folders, recursive=False, step=50, debounce=200):
-            if wanted & {path for _, path in changes}:
-                try:
-                    await self.reload()
-                except RamaError:
-                    continue  # reported; the next save may mend it
-
     # --- control
 
     def _operations(self) -> Mapping[str, Handler]:
@@ -232,7 +191,7 @@ class Proxy:
         return {}
 
     async def _reload(self, args: Message) -> Message:
-        await self.reload()
+        await self.addons.reload()
         return {"addons": len(self.hooks.addons)}
 
     async def _set_option(self, args: Message) -> Message:
@@ -281,7 +240,7 @@ class Proxy:
             "mode": self.mode.text,
             "store": str(self.store),
             "ca": str(self.authority.path),
-            "addons": [call.source for call in self.hooks.load],
+            "addons": [addon_name(addon) for addon in self.hooks.addons],
             **self.health(),
         }
 

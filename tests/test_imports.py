@@ -22,7 +22,7 @@ LEVELS = (
     ("__main__",),
     ("cli",),
     ("engine",),
-    ("modes", "control.server", "submit"),
+    ("modes", "control.server", "submit", "addon_set"),
     ("relay",),
     ("net", "certs", "capture", "hooks", "addon_files", "demo"),
     ("store", "filters", "export", "content", "control.messages", "control.client"),

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from rama_proxy.errors import ClientTlsError, PeerClosed, PeerTimeout, ProtocolError, RamaError
+from rama_proxy.errors import PeerClosed, PeerTimeout, ProtocolError, RamaError
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.net.tls import TlsEngine
 
@@ -161,6 +161,9 @@ class Stream(Signal, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.eof = True
+        for engine in self.engines:
+            if engine.failure is not None and self.error is None:
+                self.error = engine.failure  # it waited for plaintext that came before it
         self.wake()
         return True  # keep the other direction: the rest of a response may still go out
 
@@ -340,10 +343,15 @@ class Stream(Signal, asyncio.Protocol):
         self.phase = None
         if self.lost:
             return
-        for engine in reversed(self.engines):
-            if engine.established and not isinstance(self.error, ClientTlsError):
-                engine.close()
+        self._close_engines()
         self.transport.close()
+
+    def _close_engines(self) -> None:
+        try:
+            for engine in reversed(self.engines):
+                engine.close()
+        except RamaError as error:
+            self.error = self.error or error
 
     def reset(self) -> None:
         """End the connection so that the peer sees a failure, not an end (RST)."""
@@ -360,9 +368,7 @@ class Stream(Signal, asyncio.Protocol):
         """Say that nothing more will be sent; the peer may go on sending."""
         if self.lost:
             return
-        for engine in reversed(self.engines):
-            if engine.established:
-                engine.close()
+        self._close_engines()
         self.transport.write_eof()
 
     async def linger(self, phase: Phase) -> None:

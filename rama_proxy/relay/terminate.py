@@ -97,6 +97,8 @@ async def _accept(conn: Conn, hello: ClientHello) -> bool:
         tls = conn.upstream.info.tls
         names = peer_names(tls.certificates[0]) if tls.certificates else ()
         alpn = tls.alpn.encode("latin-1") or None
+    if conn.target is not None:
+        names += (conn.target[0],)
     own = info.local[0] if info.local else "localhost"
     host = hello.sni or (conn.target[0] if conn.target is not None else own)
     engine = make_server_engine(wiring.contexts, host, names, alpn, client.sink())

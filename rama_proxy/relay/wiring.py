@@ -108,8 +108,6 @@ async def secure_upstream(conn: Conn, stream: Stream) -> None:
         raise UpstreamError(f"TLS handshake with {info.address[0]}: {error}") from error
     finally:
         info.tls = engine.info()
-        info.tls.sni = name or info.address[0]
-        info.tls.alpn_offered = tuple(offer.decode("latin-1") for offer in conn.alpn_offered)
     hooks = conn.wiring.hooks
     if hooks.tls_established_server:
         await hooks.run(hooks.tls_established_server, ServerConnectData(info, conn.client.info))
