@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -21,11 +22,18 @@ class Terminal:
     def __init__(
         self, directory: Path, command: Sequence[str], *, columns: int = 140, lines: int = 45
     ) -> None:
-        self._socket = directory / "tmux"
-        conf = directory / "tmux.conf"
+        self._directory = Path(tempfile.mkdtemp(dir=directory))
+        self._socket = self._directory / "tmux"
+        conf = self._directory / "tmux.conf"
         conf.write_text(CONF)
+        # tmux 3.3 may miss a child's end and then does not know its exit code
+        line = f"{shlex.join(command)}; echo $? >{shlex.quote(str(self._code))}"
         size = ("-x", str(columns), "-y", str(lines))
-        self._tmux("-f", str(conf), "new-session", "-d", *size, shlex.join(command))
+        self._tmux("-f", str(conf), "new-session", "-d", *size, line)
+
+    @property
+    def _code(self) -> Path:
+        return self._directory / "exit-code"
 
     def _tmux(self, *arguments: str) -> str:
         run = subprocess.run(
@@ -66,12 +74,14 @@ class Terminal:
 
     def exit_code(self) -> int | None:
         """The exit code of the program, None while it runs."""
-        status = self._tmux("display-message", "-p", "#{pane_dead_status}").strip()
-        return int(status) if status else None
+        text = self._code.read_text() if self._code.exists() else ""
+        return int(text) if text else None
 
     def close(self) -> None:
-        """End all of it."""
-        self._tmux("kill-server")
+        """End all of it; may be called twice."""
+        if self._socket.exists():
+            self._tmux("kill-server")
+            self._socket.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
