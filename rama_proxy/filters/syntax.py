@@ -18,7 +18,7 @@ from rama_proxy.filters.search import check_regex
 
 MAX_LENGTH = 10_000
 MAX_TERMS = 200  # SQLite takes an expression 1000 levels deep, and AND is one level a term
-MAX_DEPTH = 20  # its parser's stack has 100 places before 3.46; one level of ours takes up to four
+MAX_DEPTH = 12  # its parser's stack has 100 places before 3.46; one level of ours takes up to six
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -187,9 +187,9 @@ def _missing(token: Token, before: Sequence[Token]) -> str:
 
 def _nearest(code: str) -> str:
     """What an unknown operator may have meant."""
-    near = difflib.get_close_matches(code, OPERATORS, n=1, cutoff=0.5)
-    if not near:
-        near = [known for known in OPERATORS if code and known.startswith(code[0])]
+    near = difflib.get_close_matches(code, OPERATORS, n=1) or sorted(
+        (known for known in OPERATORS if code.startswith(known)), key=len, reverse=True
+    )
     if near:
         return f"did you mean ~{near[0]} ({OPERATORS[near[0]].help})?"
     return "operators: " + " ".join(f"~{known}" for known in sorted(OPERATORS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rama_proxy.model.connection import ConnectionInfo, TlsInfo
@@ -86,19 +86,19 @@ def make_flows(count: int, first: int = 1) -> Iterator[Flow]:
     return map(make_flow, range(first, first + count))
 
 
-def make_store(path: Path, count: int, first: int = 1) -> Path:
-    """A finished store at `path` with `count` flows, a log and the meta keys of an engine."""
+def make_store(path: Path, flows: int | Iterable[Flow]) -> Path:
+    """A finished store of these flows, or the first so many, with a log and an engine's meta."""
     problems: list[str] = []
     writer = Writer(path, budget=1 << 30, on_problem=problems.append)
     writer.open()
     writer.start()
-    for flow in make_flows(count, first):
+    for flow in make_flows(flows) if isinstance(flows, int) else flows:
         writer.put_connection(flow.client)
         if flow.server is not None:
             writer.put_connection(flow.server)
         writer.put_flow(flow)
     writer.set_meta("listen", json.dumps(["127.0.0.1:8080"]))
-    writer.set_meta("ended_at", str(START + (first + count) * STEP))
+    writer.set_meta("ended_at", str(START + 3600))
     writer.log("info", "engine", "listening on 127.0.0.1:8080", START)
     writer.log("warning", "fingerprint", "no cipher of a client is known", START + 1)
     writer.close()
