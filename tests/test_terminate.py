@@ -11,6 +11,7 @@ import pytest
 
 from rama_proxy import Addon, ClientHelloData
 from rama_proxy.config import Options
+from rama_proxy.protocols.client_hello import parse_handshake
 from tests.support.certificates import TestAuthority
 from tests.support.running import Running, closed, origin, running
 
@@ -69,6 +70,20 @@ async def test_decrypted_exchange(tmp_path: Path, ca: TestAuthority) -> None:
     assert server.certificates
     assert server.verify_error == ""
     assert flow.client.annotations["ja4"].startswith("t13d")
+
+
+async def test_groups_of_the_client_are_mirrored(tmp_path: Path, ca: TestAuthority) -> None:
+    async with (
+        origin(OK, ca.server_context("localhost")) as port,
+        running(tmp_path, Options(ssl_ca=str(ca.path))) as engine,
+    ):
+        await ask(engine, port, engine.trusting())  # OpenSSL 3.0 offers no hybrid group
+        (flow,) = engine.flows()
+    assert flow.server is not None
+    assert flow.server.tls is not None
+    offered = parse_handshake(flow.server.tls.client_hello).groups
+    assert 0x11EC not in offered
+    assert 0x001D in offered
 
 
 async def test_server_without_alpn_is_mirrored(tmp_path: Path, ca: TestAuthority) -> None:

@@ -218,10 +218,19 @@ def make_server_engine(
 
 
 def make_client_engine(
-    contexts: Contexts, host: str, alpn: Sequence[bytes], sink: Sink, *, verify: bool = True
+    contexts: Contexts,
+    host: str,
+    alpn: Sequence[bytes],
+    sink: Sink,
+    *,
+    verify: bool = True,
+    post_quantum: bool = True,
 ) -> TlsEngine:
-    """The engine that asks a server for `host`, offers `alpn`, and checks the certificate."""
-    return TlsEngine(contexts.client(host, alpn, verify), sink)
+    """The engine that asks a server for `host`, offers `alpn`, and checks the certificate.
+
+    `post_quantum` offers hybrid groups too.
+    """
+    return TlsEngine(contexts.client(host, alpn, verify, post_quantum), sink)
 
 
 def peer_names(certificate: bytes) -> tuple[str, ...]:

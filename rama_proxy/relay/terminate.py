@@ -12,6 +12,7 @@ from rama_proxy.relay.copy import copy, note_failure, tunnel_request
 from rama_proxy.relay.wiring import Conn, close_upstream, open_upstream, secure_upstream
 
 HTTP1, HTTP2 = b"http/1.1", b"h2"
+HYBRID_GROUPS = frozenset({0x11EB, 0x11EC, 0x11ED, 0x6399})  # ML-KEM with an elliptic curve
 
 
 async def open_tls(conn: Conn) -> bool:
@@ -29,6 +30,7 @@ async def open_tls(conn: Conn) -> bool:
         await _pass_on(conn)
         return False
     conn.alpn_offered = tuple(name for name in hello.alpn if name != HTTP2)
+    conn.post_quantum = bool(HYBRID_GROUPS.intersection(hello.groups))
     try:
         if conn.upstream is not None:
             conn.scheme = "https"

@@ -62,6 +62,7 @@ class Conn:
     problem: RamaError | None = None
     server: ConnectionInfo | None = None  # of the connection that `problem` is about
     alpn_offered: tuple[bytes, ...] = field(default=(b"http/1.1",))
+    post_quantum: bool = True  # whether the client offers a hybrid group, mirrored to the server
 
 
 async def open_upstream(conn: Conn, scheme: str, address: Address) -> Stream:
@@ -98,7 +99,11 @@ async def secure_upstream(conn: Conn, stream: Stream) -> None:
     assert info.address is not None
     name = conn.client.info.sni if conn.target is not None else ""
     engine = make_client_engine(
-        conn.wiring.contexts, name or info.address[0], conn.alpn_offered, stream.sink()
+        conn.wiring.contexts,
+        name or info.address[0],
+        conn.alpn_offered,
+        stream.sink(),
+        post_quantum=conn.post_quantum,
     )
     try:
         await stream.secure(engine, conn.wiring.phases.handshake)
