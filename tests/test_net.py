@@ -174,12 +174,15 @@ class TestSweeper:
 
 
 class TestPool:
-    async def test_a_stream_that_spoke_or_ended_is_not_given(self) -> None:
+    async def test_a_stream_that_spoke_or_ended_is_not_usable(self) -> None:
         pool = Pool()
         for spoil in (lambda stream: stream.data_received(b"x"), Stream.eof_received):
             stream, _ = memory_stream(ConnectionInfo("server"))
             pool.give(("http", "a", 80), stream)
+            assert pool.usable(stream)
             spoil(stream)
+            assert not pool.usable(stream)
+            assert pool.take(("http", "a", 80)) == (stream, True)
             assert pool.take(("http", "a", 80)) == (None, False)
 
     async def test_bounded(self) -> None:

@@ -21,15 +21,8 @@ class Pool:
         self.streams: dict[Key, tuple[Stream, bool]] = {}
 
     def take(self, key: Key) -> tuple[Stream | None, bool]:
-        """The idle stream for `key`, if it can still be used, and whether it has been used before.
-
-        One that spoke unasked cannot be used: what it said would be taken for the next answer.
-        """
-        stream, used = self.streams.pop(key, (None, False))
-        if stream is not None and (stream.eof or stream.buf):
-            stream.close()
-            return None, False
-        return stream, used
+        """The idle stream for `key`, and whether it has been used before."""
+        return self.streams.pop(key, (None, False))
 
     def give(self, key: Key, stream: Stream, *, used: bool = True) -> list[Stream]:
         """Keep `stream` for the next request; gives the streams that had to make room."""
@@ -40,6 +33,14 @@ class Pool:
             dropped.append(self.streams.pop(next(iter(self.streams)))[0])
         self.streams[key] = (stream, used)
         return dropped
+
+    @staticmethod
+    def usable(stream: Stream) -> bool:
+        """Whether a request can be sent on `stream`.
+
+        Not on one that spoke unasked: what it said would be taken for the next answer.
+        """
+        return not stream.eof and not stream.buf
 
     def drain(self) -> list[Stream]:
         """Take every stream out."""

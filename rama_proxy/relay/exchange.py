@@ -139,6 +139,9 @@ class Exchange:
         request = flow.request
         scheme, address = self._destination()
         stream, reused = conn.pool.take((scheme, *address))
+        if stream is not None and not conn.pool.usable(stream):
+            await close_upstream(conn, stream)
+            stream, reused = None, False
         if stream is None:
             try:
                 if conn.problem is not None and address == conn.target:
