@@ -201,7 +201,7 @@ class Stream(Signal, asyncio.Protocol):
         while True:
             if self.buf:
                 found = parse(self.buf)
-                if found is not None:
+                if found is not None and found[1] <= limit:
                     value, used = found
                     del self.buf[:used]
                     self.phase = None
