@@ -121,7 +121,7 @@ class Proxy:
         """Accept no more, let exchanges end within the shutdown timeout, close the store."""
         self.listener.close()
         for stream in list(self.listener.tasks.values()):
-            if stream.phase is self.wiring.phases.idle or stream.phase is self.wiring.phases.tunnel:
+            if stream.phase is not None and stream.phase.resting:
                 stream.eof = True  # it waits for a next request and will get none
                 stream.wake()
         cut = await self.listener.drain(self.options.shutdown_timeout if drain else 0.0)
@@ -204,6 +204,8 @@ class Proxy:
             raise ConfigError(f"{name} takes a {kind.__name__}, not {value!r}")
         setattr(self.options, name, value)
         self.wiring.phases = Phases(self.options)
+        self.wiring.dialer.timeout = self.options.connect_timeout
+        self.sweeper.stall_limit = self.options.stream_timeout
         self.log("info", "control", f"{name} set to {value!r}")
         return {"name": name, "value": value}
 

@@ -204,6 +204,7 @@ class TestStop:
                 f"GET http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
             )
             assert await reader.readexactly(len(OK)) == OK
+            await command(engine, "set", name="idle_timeout", value=99.0)
             async with asyncio.timeout(1):
                 await engine.proxy.stop()
             assert await reader.read() == b""

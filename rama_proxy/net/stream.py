@@ -34,12 +34,14 @@ monotonic = time.monotonic
 class Phase:
     """How long a stream may take over what it is doing.
 
-    `limit` counts from the last byte, or, with `whole`, from the start of the phase.
+    `limit` counts from the last byte, or, with `whole`, from the start of the phase. In a `resting`
+    phase nothing is half done: the stream may be ended without loss.
     """
 
     what: str
     limit: float
     whole: bool = False
+    resting: bool = False
 
 
 class Signal:

@@ -20,14 +20,14 @@ class Phases:
     """The time limits of Options as phases of a stream."""
 
     def __init__(self, options: Options) -> None:
-        self.idle = Phase("next request", options.idle_timeout)
+        self.idle = Phase("next request", options.idle_timeout, resting=True)
         self.head = Phase("complete request head", options.head_timeout, whole=True)
         self.handshake = Phase("complete TLS handshake", options.handshake_timeout, whole=True)
         self.preface = Phase("complete handshake", options.handshake_timeout, whole=True)
         self.request_body = Phase("request body data", options.body_timeout)
         self.response_head = Phase("response", options.response_timeout)
         self.response_body = Phase("response body data", options.stream_timeout)
-        self.tunnel = Phase("data in the tunnel", options.tunnel_timeout)
+        self.tunnel = Phase("data in the tunnel", options.tunnel_timeout, resting=True)
         self.linger = Phase("close", 2.0, whole=True)
 
 
