@@ -29,8 +29,11 @@ REQUEST_FIELD = re.compile(
     rb"^(" + TOKEN + rb"++):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)\r\n", re.MULTILINE
 )
 # RFC 9110 5.5 lets a recipient keep control characters other than NUL, CR, LF. Servers do send
-# them (cookies), browsers take them; a response that works without a proxy works with it.
-RESPONSE_FIELD = re.compile(rb"^(" + TOKEN + rb"++):[ \t]*+([^\x00\r\n]*+)\r\n", re.MULTILINE)
+# them (cookies), browsers take them; a response that works without a proxy works with it. Not
+# those that some programs strip like blanks.
+RESPONSE_FIELD = re.compile(
+    rb"^(" + TOKEN + rb"++):[ \t]*+([^\x00\x0b\x0c\r\n]*+)\r\n", re.MULTILINE
+)
 
 TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]++")
 METHOD = re.compile(TOKEN + rb"{1,64}+")

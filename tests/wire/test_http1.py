@@ -415,6 +415,8 @@ class TestResponse:
             (b"HTTP/1.1 200 OK\r\nX: y\n\r\n", "bare LF in line"),
             (b"HTTP/1.1 200 OK\r\nX: a\x00\r\n\r\n", "NUL in header line"),
             (b"HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n", "bare CR in line"),
+            (b"HTTP/1.1 200 OK\r\nX: \x0b\r\n\r\n", "control character b'\\x0b'"),
+            (b"HTTP/1.1 200 OK\r\nX: \x0c\r\n\r\n", "control character b'\\x0c'"),
             (b"HTTP/1.1 200 OK\r\nX\r\n\r\n", "header line without a colon"),
             (b"HTTP/1.1 200 OK\r\n X: y\r\n\r\n", "blank before the first header field"),
             (b"HTTP/1.1 200 OK\r\nX y: z\r\n\r\n", "bad character in header name"),
