@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
 
-EVERYWHERE, FLOWS, LIST = "everywhere", "flows", "list"
+EVERYWHERE, FLOWS, OPEN, LIST = "everywhere", "flows", "open", "list"
 PLACES = {
     EVERYWHERE: "Everywhere",
     FLOWS: "Flows",
+    OPEN: "While a flow is open",
     LIST: "Moving in the list",
 }
 
@@ -28,12 +29,12 @@ class Action(NamedTuple):
     title: str
     help: str
     place: str
-    footer: bool = False
+    footer: str = ""  # its name in the footer, "" for not there
     palette: bool = True
 
 
 ACTIONS = (
-    Action("open", "enter", "open", "Open", "Show the request and response.", FLOWS, True),
+    Action("open", "enter", "open", "Open", "Show the request and response.", FLOWS, "Open"),
     Action(
         "filter",
         "slash,f",
@@ -41,7 +42,7 @@ ACTIONS = (
         "Filter",
         "Narrow the list as you type; enter keeps the filter, escape the one before.",
         FLOWS,
-        True,
+        "Filter",
     ),
     Action(
         "copy.curl",
@@ -50,21 +51,19 @@ ACTIONS = (
         "Copy as curl",
         "Put a curl command that sends the same request into the clipboard.",
         FLOWS,
-        True,
+        "curl",
     ),
-    Action("copy.url", "y", "copy_url", "Copy URL", "Put the URL into the clipboard.", FLOWS, True),
-    Action("follow", "F", "follow", "Follow", "Stay at the newest flow, or stop.", FLOWS, True),
+    Action(
+        "copy.url", "y", "copy_url", "Copy URL", "Put the URL into the clipboard.", FLOWS, "URL"
+    ),
+    Action("follow", "F", "follow", "Follow", "Stay at the newest flow, or stop.", FLOWS, "Follow"),
     Action("next", "J,shift+down", "step(1)", "Next flow", "Move on without leaving it.", FLOWS),
     Action("previous", "K,shift+up", "step(-1)", "Previous flow", "The same, backwards.", FLOWS),
-    Action("zoom", "z", "zoom", "Zoom", "Give the opened flow the whole screen, or back.", FLOWS),
     Action(
-        "close",
-        "escape",
-        "close",
-        "Close",
-        "Leave one layer: the filter being typed, the opened flow, the filter.",
-        FLOWS,
+        "clear", "escape", "clear_filter", "Clear filter", "Show all flows again.", FLOWS, "Clear"
     ),
+    Action("close", "escape,q", "close", "Back", "Close the opened flow.", OPEN, "Back"),
+    Action("zoom", "z", "zoom", "Zoom", "Give it the whole screen, or back.", OPEN, "Zoom"),
     Action("down", "down,j", "move(1)", "Down", "One flow down.", LIST, palette=False),
     Action("up", "up,k", "move(-1)", "Up", "One flow up.", LIST, palette=False),
     Action(
@@ -85,7 +84,7 @@ ACTIONS = (
     ),
     Action("top", "g,home", "top", "Top", "To the oldest flow.", LIST),
     Action("bottom", "G,end", "bottom", "Bottom", "To the newest flow, and follow.", LIST),
-    Action("help", "question_mark,f1", "help", "Help", "Keys, signs, filters.", EVERYWHERE, True),
+    Action("help", "question_mark,f1", "help", "Help", "Keys, signs, filters.", EVERYWHERE, "Help"),
     Action(
         "palette",
         "ctrl+p,colon",
@@ -113,9 +112,9 @@ ACTIONS = (
         "q",
         "leave",
         "Quit",
-        "Leave what is open; at the list, quit. A proxy that was started here ends too.",
+        "A proxy that was started with it ends too; one that was not goes on.",
         EVERYWHERE,
-        True,
+        "Quit",
     ),
     Action("quit", "ctrl+q", "quit", "Quit at once", "From wherever you are.", EVERYWHERE),
 )
@@ -127,8 +126,8 @@ def bindings(place: str) -> list[BindingType]:
         Binding(
             action.keys,
             action.call,
-            action.title,
-            show=action.footer,
+            action.footer or action.title,
+            show=bool(action.footer),
             tooltip=action.help,
             id=action.id,
         )

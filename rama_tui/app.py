@@ -15,13 +15,12 @@ from textual.binding import BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
 
-from rama_tui.actions import ACTIONS, EVERYWHERE, FLOWS, LIST, bindings
+from rama_tui.actions import ACTIONS, EVERYWHERE, FLOWS, LIST, OPEN, bindings
 from rama_tui.escape import Escape
 from rama_tui.screens.flows import Exporters, FlowsScreen
 from rama_tui.screens.help import HelpScreen
 from rama_tui.session import Session
 from rama_tui.themes import DARK, LIGHT, PLAIN
-from rama_tui.widgets.flow_list import FlowList
 
 
 class RamaApp(App[int]):
@@ -30,11 +29,11 @@ class RamaApp(App[int]):
     TITLE = "rama"
     BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (150, "-wide")]  # noqa: RUF012  Textual's type is no ClassVar
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-tall")]  # noqa: RUF012  Textual's type is no ClassVar
     CSS = """
     Footer { background: $background; }
-    Toast { background: $panel; }
+    ToastRack { margin-bottom: 2; }
+    Toast { background: $panel; padding: 0 1; }
     """
 
     def __init__(self, session: Session, exporters: Exporters) -> None:
@@ -72,15 +71,14 @@ class RamaApp(App[int]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action of the table that makes sense here, and the themes."""
-        places = {EVERYWHERE, FLOWS, LIST} if isinstance(screen, FlowsScreen) else {EVERYWHERE}
+        nodes: dict[str, DOMNode] = {EVERYWHERE: self}
+        if isinstance(screen, FlowsScreen):
+            nodes |= {FLOWS: screen, OPEN: screen, LIST: screen.flow_list}
         for action in ACTIONS:
-            if action.palette and action.place in places:
-                node: DOMNode = self if action.place == EVERYWHERE else screen
-                if action.place == LIST:
-                    node = screen.query_one(FlowList)
-                yield SystemCommand(
-                    action.title, action.help, partial(self.run_action, action.call, node)
-                )
+            node = nodes.get(action.place)
+            if action.palette and node is not None and node.check_action(action.call, ()):
+                run = partial(self.run_action, action.call, node)
+                yield SystemCommand(action.title, action.help, run)
         yield SystemCommand("Theme", "Choose among all themes.", self.action_change_theme)
 
     def action_help(self) -> None:
@@ -94,10 +92,7 @@ class RamaApp(App[int]):
 
     def action_leave(self) -> None:
         """Leave what is open, at the list quit."""
-        screen = self.screen
-        if isinstance(screen, FlowsScreen) and screen.is_open:
-            screen.action_close()
-        elif isinstance(screen, FlowsScreen):
+        if isinstance(self.screen, FlowsScreen):
             self.exit(0)
         else:
             self.pop_screen()

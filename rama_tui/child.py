@@ -35,6 +35,9 @@ class Ready:
 
     listen: tuple[str, ...]
     store: Path
+    control: str  # path and token of its control socket
+    token: str
+    ca: str  # the certificate that clients have to trust
 
 
 class ChildEngine:
@@ -49,6 +52,7 @@ class ChildEngine:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        self.ready: Ready | None = None  # what `wait_ready` gave
         self._answered = threading.Event()
         self._answer: dict[str, object] = {}
         self._errors: deque[str] = deque(maxlen=KEPT_LINES)
@@ -74,9 +78,8 @@ class ChildEngine:
         """
         answered = self._answered.wait(timeout)
         if self._answer.get("ready") is True:
-            listen = self._answer.get("listen")
-            assert isinstance(listen, list)
-            return Ready(tuple(str(item) for item in listen), Path(str(self._answer["store"])))
+            self.ready = _ready(self._answer)
+            return self.ready
         self.stop()
         if not answered:
             raise StartError(f"the engine was not ready after {timeout:g} s")
@@ -84,9 +87,6 @@ class ChildEngine:
 
     def _start_error(self) -> StartError:
         message = str(self._answer.get("error") or f"the engine did not start: {self.last_words()}")
-        free_port = self._answer.get("free_port")
-        if isinstance(free_port, int) and str(free_port) not in message:
-            message += f"; port {free_port} is free: rama -p {free_port}"
         error = StartError(message)
         code = self._answer.get("exit_code", self._process.returncode)
         error.exit_code = code if isinstance(code, int) and code > 0 else 1
@@ -134,6 +134,17 @@ class ChildEngine:
         with lines:
             for line in lines:
                 self._errors.append(line.decode("utf-8", "replace"))
+
+
+def _ready(answer: dict[str, object]) -> Ready:
+    listen = answer.get("listen")
+    return Ready(
+        tuple(str(item) for item in listen) if isinstance(listen, list) else (),
+        Path(str(answer.get("store", ""))),
+        str(answer.get("control", "")),
+        str(answer.get("token", "")),
+        str(answer.get("ca", "")),
+    )
 
 
 def _answer_in(line: bytes) -> dict[str, object] | None:

@@ -1,36 +1,52 @@
-"""Text for other programs: through the terminal (OSC 52), which works over ssh, or in a file."""
+"""Text for other programs: through the terminal (OSC 52), which works over ssh, or in a file.
+
+Whatever happens is told in a toast: what was copied, how much, and where it is.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 
-from textual.app import App
+from textual.screen import Screen
 
-MAX_CLIPBOARD = 74_000  # bytes; in base64 100 kB, where xterm, tmux and kitty of old cut off
+from rama_proxy.model.text import escape_text
+
+MAX_CLIPBOARD = 74_000  # bytes, 100 kB in base64: terminals that limit OSC 52 cut off there
 
 
-def put(app: App[int], what: str, text: str, suffix: str) -> str:
-    """Give `text` to the clipboard, or to a file if it is too large; what was done, in a sentence.
+def put(screen: Screen[None], what: str, text: str, suffix: str = ".txt") -> None:
+    """Give `text` to the clipboard, or to a file that ends in `suffix` if it is too large.
 
-    `what` names the text, `suffix` ends the file's name. Raises OSError.
+    `what` names the text in the toast.
     """
-    data = text.encode("utf-8", "surrogateescape")
+    data = text.encode("utf-8", "replace")
+    size = f"{len(data):,} bytes" if len(data) != 1 else "1 byte"
     if len(data) <= MAX_CLIPBOARD:
-        app.copy_to_clipboard(data.decode("utf-8", "replace"))
-        return f"{what} sent to the terminal's clipboard (OSC 52), {size_text(len(data))}"
-    file, name = tempfile.mkstemp(prefix="rama-", suffix=suffix)
+        screen.app.copy_to_clipboard(data.decode())
+        screen.notify(f"{what}: {size} sent to the terminal's clipboard (OSC 52)", markup=False)
+        return
+    try:
+        name = _write(data, suffix)
+    except OSError as error:
+        complain(screen, f"{what} cannot be written: {error}")
+        return
+    message = f"{what}: {size} are too many for a terminal's clipboard, so they are in {name}"
+    screen.notify(message, markup=False, timeout=15)
+
+
+def _write(data: bytes, suffix: str) -> str:
+    file, name = tempfile.mkstemp(prefix="rama-", suffix=suffix)  # readable by its owner only
     with os.fdopen(file, "wb") as out:
         out.write(data)
-    return (
-        f"{what} is too large for a terminal's clipboard: {size_text(len(data))} written to "
-        f"{Path(name)}"
-    )
+    return name
 
 
-def size_text(size: int) -> str:
-    """`1 byte`, `213 bytes`, `12.4 kB`."""
-    if size < 10_000:
-        return "1 byte" if size == 1 else f"{size:,} bytes"
-    return f"{size / 1000:,.1f} kB"
+def say_nothing_to_copy(screen: Screen[None]) -> None:
+    """Tell that the cursor is nowhere."""
+    screen.notify("there is no flow under the cursor", severity="warning", markup=False)
+
+
+def complain(screen: Screen[None], message: str) -> None:
+    """Tell that something went wrong."""
+    screen.notify(escape_text(message), severity="error", markup=False, timeout=10)

@@ -36,6 +36,15 @@ class Health:
     backlog: int = 0
 
 
+@dataclass(slots=True, frozen=True)
+class Facts:
+    """What stays as it is while an engine runs."""
+
+    listen: tuple[str, ...] = ()
+    mode: str = "regular"
+    ca_path: str = ""  # the certificate that clients have to trust
+
+
 class Session:
     """A store that is open for reading. `engine` is RUNNING, STOPPED (it was there) or ABSENT."""
 
@@ -44,8 +53,10 @@ class Session:
         self.path = path
         self.child = child
         self.reader = Reader(path)
+        self.tail_reader = Reader(path)  # for questions in a thread, while the screen reads
         self.engine = RUNNING if child is not None else ABSENT
         self.engine_error = ""
+        self.facts = self._first_facts()
         self.health = Health()
         self.rates: list[float] = []
         self._on_change: Callable[[], None] = lambda: None
@@ -54,27 +65,11 @@ class Session:
         self._body_reader: Reader | None = None
 
     @property
-    def addresses(self) -> list[str]:
-        """Where the engine listens, or listened: `["127.0.0.1:8080"]`."""
-        listen = json.loads(self.reader.meta("listen") or "[]")
-        return [str(item) for item in listen] if isinstance(listen, list) else []
-
-    @property
     def client_address(self) -> str:
-        """The address that a client on this machine connects to."""
-        address = next(iter(self.addresses), "")
+        """The address that a client on this machine connects to, "" if nobody ever listened."""
+        address = next(iter(self.facts.listen), "")
         host, _, port = address.rpartition(":")
         return f"127.0.0.1:{port}" if host in ("0.0.0.0", "::", "[::]") else address  # noqa: S104
-
-    @property
-    def mode(self) -> str:
-        """How clients reach the engine: `regular` or `reverse:…`."""
-        return self.reader.meta("mode") or "regular"
-
-    @property
-    def ca_path(self) -> str:
-        """The certificate that clients have to trust."""
-        return self.reader.meta("ca_path") or ""
 
     def open_reader(self) -> Reader:
         """Another reader of the same store, for work beside the screen. Its caller closes it."""
@@ -100,14 +95,13 @@ class Session:
     async def attach(self, on_change: Callable[[], None]) -> None:
         """Follow the engine if one runs; `on_change` is called when its state or figures change."""
         self._on_change = on_change
-        path = self.reader.meta("control_path")
+        path, token = self._control_address()
         if not path:
             return
-        client = ControlClient(
-            path, self.reader.meta("control_token") or "", self._on_notice, self._on_closed
-        )
+        client = ControlClient(path, token, self._on_notice, self._on_closed)
         try:
             await client.connect()
+            self.facts = _facts(await client.ask("status"))
         except ControlError as error:
             if self.child is not None:
                 await self._engine_gone(str(error))
@@ -127,8 +121,24 @@ class Session:
     def close(self) -> None:
         """Close the store."""
         self.reader.close()
+        self.tail_reader.close()
         if self._body_reader is not None:
             self._body_reader.close()
+
+    def _first_facts(self) -> Facts:
+        """What the child said, else what the store says of the engine that wrote it."""
+        if self.child is not None and self.child.ready is not None:
+            return Facts(self.child.ready.listen, ca_path=self.child.ready.ca)
+        meta = self.reader.meta
+        listen = json.loads(meta("listen") or "[]")
+        return _facts({"listen": listen, "mode": meta("mode"), "ca": meta("ca_path")})
+
+    def _control_address(self) -> tuple[str, str]:
+        """Path and token of the engine's control socket."""
+        if self.child is not None and self.child.ready is not None:
+            return self.child.ready.control, self.child.ready.token
+        meta = self.reader.meta
+        return meta("control_path") or "", meta("control_token") or ""
 
     def _on_notice(self, name: str, fields: Message) -> None:
         if name != "health":
@@ -156,3 +166,12 @@ class Session:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _facts(fields: Message) -> Facts:
+    listen = fields.get("listen")
+    return Facts(
+        tuple(str(item) for item in listen) if isinstance(listen, list) else (),
+        str(fields.get("mode") or "regular"),
+        str(fields.get("ca") or ""),
+    )

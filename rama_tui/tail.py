@@ -7,7 +7,6 @@ questions run in a thread, because a filter on bodies may take its time with eac
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -32,10 +31,10 @@ class FlowsChanged(Message):
 class Tail:
     """Follows the store for `target`, which gets FlowsChanged."""
 
-    def __init__(self, open_reader: Callable[[], Reader], target: MessagePump) -> None:
+    def __init__(self, reader: Reader, target: MessagePump) -> None:
         self.total = 0  # flows in the store
         self.problem = ""  # why the store cannot be read at the moment
-        self._open_reader = open_reader
+        self._reader = reader
         self._target = target
         self._rev = 0
         self._filter: Filter | None = None
@@ -59,31 +58,27 @@ class Tail:
         return taken
 
     async def run(self) -> None:
-        """Follow until cancelled."""
-        reader = self._open_reader()
+        """Follow until cancelled; the reader is nobody else's in the meantime."""
         looked_at: tuple[int, Filter | None] | None = None
-        try:
-            while True:
-                await asyncio.sleep(POLL)
-                try:
-                    state = reader.data_version(), self._filter
-                    if state != looked_at:
-                        if not await self._look(reader):
-                            looked_at = state
-                        self._uncounted = True
-                    await self._count(reader)
-                    self._report("")
-                except StoreError as error:
-                    self._report(str(error))
-        finally:
-            reader.close()
+        while True:
+            await asyncio.sleep(POLL)
+            try:
+                state = self._reader.data_version(), self._filter
+                if state != looked_at:
+                    if not await self._look():
+                        looked_at = state
+                    self._uncounted = True
+                await self._count()
+                self._report("")
+            except StoreError as error:
+                self._report(str(error))
 
-    async def _look(self, reader: Reader) -> bool:
+    async def _look(self) -> bool:
         """Gather one portion of changes; whether there may be more."""
         selected, rev = self._filter, self._rev
         if selected is None:
             return False
-        changes = await read_beside(reader, reader.since, rev, selected.where())
+        changes = await read_beside(self._reader, self._reader.since, rev, selected.where())
         if self._filter is not selected or self._rev != rev:
             return True  # another filter came meanwhile: what was found does not count
         if changes.rev == rev:
@@ -98,13 +93,13 @@ class Tail:
         self._target.post_message(FlowsChanged())
         return True
 
-    async def _count(self, reader: Reader) -> None:
+    async def _count(self) -> None:
         clock = asyncio.get_running_loop().time
         begin = clock()
         if not self._uncounted or begin < self._count_at:
             return
         self._uncounted = False
-        total = await read_beside(reader, reader.count)
+        total = await read_beside(self._reader, self._reader.count)
         self._count_at = clock() + COUNT_SHARE * (clock() - begin)
         if total != self.total:
             self.total = total

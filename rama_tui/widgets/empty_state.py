@@ -25,7 +25,6 @@ class Emptiness(NamedTuple):
     ca_path: str = ""
     filter_text: str = ""
     hidden: int = 0
-    searching: bool = False
     error: str = ""  # why the engine stopped
 
 
@@ -63,8 +62,6 @@ class EmptyState(Widget):
 
 
 def _lines(why: Emptiness, width: int) -> list[tuple[str, str]]:
-    if why.searching:
-        return [("Searching…", "title"), ("esc stops", "label")]
     if why.filter_text:
         text = escape_text(why.filter_text)
         hidden = "1 flow is" if why.hidden == 1 else f"{why.hidden:,} flows are"

@@ -30,10 +30,11 @@ class HeaderBar(Widget):
 
     rates: reactive[tuple[float, ...]] = reactive(())
 
-    def __init__(self, store: Path, mode: str) -> None:
+    mode: reactive[str] = reactive("regular")
+
+    def __init__(self, store: Path) -> None:
         super().__init__()
         self._store = store
-        self._mode = mode
 
     def render(self) -> Text:
         """The line, filled to the width."""
@@ -45,8 +46,8 @@ class HeaderBar(Widget):
             right.append(f" {rate_text(self.rates[-1])}")
         left = Text(no_wrap=True)
         left.append("rama", self._style("name"))
-        if self._mode not in ("", "regular"):
-            left.append(f"  {escape_text(self._mode)}")
+        if self.mode != "regular":
+            left.append(f"  {escape_text(self.mode)}")
         room = width - len(left) - len(right) - 4
         name = escape_text(str(self._store))
         if len(name) > room:
