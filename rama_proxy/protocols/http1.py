@@ -9,6 +9,7 @@ the place.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from rama_proxy.errors import ProtocolError
 from rama_proxy.model.headers import Headers
@@ -25,10 +26,10 @@ from rama_proxy.protocols.http1_grammar import (
     AUTHORITY,
     MAX_METHOD,
     METHOD,
-    REQUEST_FIELD,
+    REQUEST_FIELDS,
     REQUEST_LINE,
     REQUEST_START,
-    RESPONSE_FIELD,
+    RESPONSE_FIELDS,
     SHOWN,
     STATUS_LINE,
     TARGET,
@@ -36,7 +37,6 @@ from rama_proxy.protocols.http1_grammar import (
     parse_fields,
     quoted,
     refuse_endless,
-    strip_blanks,
 )
 from rama_proxy.protocols.http1_write import (
     hop_request,
@@ -63,6 +63,7 @@ __all__ = [
 ]
 
 MAX_TARGET = 32 * 1024  # RFC 9112 3 asks for 8000 at least; nginx 8k, node 16k, Tomcat 8k
+MAX_AUTHORITY = 255 + len(":65535")  # DNS names end at 255 bytes
 
 _VERSIONS = {b"0": "HTTP/1.0", b"1": "HTTP/1.1"}
 _METHODS = {
@@ -100,7 +101,7 @@ def parse_request(buf: bytearray, max_fields: int = 256) -> tuple[Request, int] 
         _METHODS.get(method) or method.decode("ascii"),
         target,
         _VERSIONS[minor],
-        Headers.of(parse_fields(head, line.end(), lines, REQUEST_FIELD, 400)),
+        Headers.of(parse_fields(head, line.end(), lines, REQUEST_FIELDS, 400)),
         head,
     )
     _check_target(request, _host_value(head, minor))
@@ -126,12 +127,10 @@ def parse_response(buf: bytearray, max_fields: int = 256) -> tuple[Response, int
     lines = head.count(b"\n") - 2
     if lines > max_fields:
         raise ProtocolError(f"{lines} header fields in the response, {max_fields} allowed", 502)
-    fields = RESPONSE_FIELD.findall(head, start)
-    if len(fields) == lines and head.lower().count(b"\ncontent-length:") < 2:
-        fields = strip_blanks(fields, head)
-    else:
+    fields = RESPONSE_FIELDS.strict.findall(head, start)
+    if len(fields) != lines or head.lower().count(b"\ncontent-length:") > 1:
         head = head[:start] + _mended(head[start:])
-        fields = parse_fields(head, start, head.count(b"\n") - 2, RESPONSE_FIELD, 502)
+        fields = parse_fields(head, start, head.count(b"\n") - 2, RESPONSE_FIELDS, 502)
     text = reason.decode("latin-1") if reason else ""
     return Response(int(status), text, _VERSIONS[minor], Headers.of(fields), head), end
 
@@ -152,13 +151,12 @@ def _host_value(head: bytes, minor: bytes) -> bytes | None:
 def _check_target(request: Request, host: bytes | None) -> None:
     """Fill in where `request` goes, from its target. Raises ProtocolError 400 or 501."""
     target = request.target
-    named = None if host is None else _parse_authority(host, "Host")
+    if host is not None:
+        _parse_authority(host, "Host")
     if request.method == "CONNECT":
         _fill_connect(request)
-    elif target[0] == 0x2F or (target == b"*" and request.method == "OPTIONS"):
-        return
-    else:
-        _fill_absolute(request, named)
+    elif target[0] != 0x2F and not (target == b"*" and request.method == "OPTIONS"):
+        _fill_absolute(request, host)
 
 
 def _fill_connect(request: Request) -> None:
@@ -173,7 +171,7 @@ def _fill_connect(request: Request) -> None:
     request.host, request.port = host, port
 
 
-def _fill_absolute(request: Request, named: tuple[str, int | None] | None) -> None:
+def _fill_absolute(request: Request, named: bytes | None) -> None:
     """RFC 9112 3.2.2, but a Host that contradicts the target is refused, not replaced."""
     absolute = ABSOLUTE_TARGET.match(request.target)
     if absolute is None:
@@ -182,27 +180,28 @@ def _fill_absolute(request: Request, named: tuple[str, int | None] | None) -> No
             "(RFC 9112 3.2)"
         )
     scheme = absolute[1].decode("ascii").lower()
-    if scheme not in DEFAULT_PORTS:
+    default = DEFAULT_PORTS.get(scheme)
+    if default is None:
         raise ProtocolError(f"scheme {scheme!r} in target {quoted(request.target)}", 501)
-    host, port = _parse_authority(absolute[2], "target's authority")
+    authority = absolute[2]
+    host, port = _parse_authority(authority, "target's authority")
     if not host:
         raise ProtocolError(f"no host in target {quoted(request.target)} (RFC 9110 4.2)")
-    request.authority = absolute[2].decode("ascii")
-    request.scheme, request.host = scheme, host
-    request.port = port or DEFAULT_PORTS[scheme]
-    if named is not None and (
-        named[0].lower() != host.lower() or (named[1] or DEFAULT_PORTS[scheme]) != request.port
-    ):
-        raise ProtocolError(
-            f"Host {request.headers.get('host')!r} contradicts target {quoted(request.target)} "
-            "(RFC 9112 3.2.2)"
-        )
+    request.authority = authority.decode("ascii")
+    request.scheme, request.host, request.port = scheme, host, port or default
+    if named is not None and named != authority:
+        name, port = _parse_authority(named, "Host")
+        if name.lower() != host.lower() or (port or default) != request.port:
+            raise ProtocolError(
+                f"Host {quoted(named)} contradicts target {quoted(request.target)} (RFC 9112 3.2.2)"
+            )
 
 
+@lru_cache(maxsize=1024)  # a browser names few hosts, each a thousand times
 def _parse_authority(authority: bytes, where: str) -> tuple[str, int | None]:
     """Host, an IPv6 address without brackets, and port (RFC 3986 3.2.2; no user in it)."""
     match = AUTHORITY.fullmatch(authority)
-    if match is None:
+    if match is None or len(authority) > MAX_AUTHORITY:
         raise ProtocolError(f"bad {where} {quoted(authority)} (RFC 9112 3.2)")
     host = match[1].decode("ascii")
     port = int(match[2]) if match[2] else None

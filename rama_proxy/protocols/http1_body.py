@@ -13,8 +13,8 @@ from rama_proxy.errors import ProtocolError
 from rama_proxy.model.headers import Headers
 from rama_proxy.protocols.http1_framing import Framing
 from rama_proxy.protocols.http1_grammar import (
-    REQUEST_FIELD,
-    RESPONSE_FIELD,
+    REQUEST_FIELDS,
+    RESPONSE_FIELDS,
     TOKEN,
     parse_fields,
     quoted,
@@ -198,8 +198,8 @@ class ChunkedReader(BodyReader):
             raise ProtocolError(
                 f"{lines} trailer fields, {MAX_TRAILER_FIELDS} allowed", self.status
             )
-        pattern = REQUEST_FIELD if self.status == 400 else RESPONSE_FIELD
-        fields = parse_fields(block, 0, lines, pattern, self.status)
+        grammar = REQUEST_FIELDS if self.status == 400 else RESPONSE_FIELDS
+        fields = parse_fields(block, 0, lines, grammar, self.status)
         for name, _ in fields:
             if name.lower() in _FORBIDDEN_TRAILERS:
                 raise ProtocolError(f"{quoted(name)} as a trailer (RFC 9110 6.5.1)", self.status)

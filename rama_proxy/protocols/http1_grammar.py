@@ -7,6 +7,7 @@ its size. Knows bytes only; what fields mean is in `http1_framing`.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from rama_proxy.errors import ProtocolError
 from rama_proxy.model.headers import Field
@@ -24,16 +25,31 @@ REQUEST_START = re.compile(rb"\r?\Z|" + TOKEN + rb"{1,64}+(?:\Z|" + _AFTER_METHO
 # RFC 9112 4. Some servers leave out the reason with its space; h11, llhttp and browsers take it.
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*+))?\r\n")
 # RFC 9112 5. `^` stands after each LF: a line that does not match yields no field, and the
-# lines are counted. Values keep their trailing blanks here.
-REQUEST_FIELD = re.compile(
-    rb"^(" + TOKEN + rb"++):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)\r\n", re.MULTILINE
-)
+# lines are counted. The look behind leaves out lines with blanks at their end, which are seldom.
+_NAME = rb"^(" + TOKEN + rb"++):[ \t]*+"
+_REQUEST_VALUE = rb"([\t\x20-\x7e\x80-\xff]*+)"
 # RFC 9110 5.5 lets a recipient keep control characters other than NUL, CR, LF. Servers do send
 # them (cookies), browsers take them; a response that works without a proxy works with it. Not
 # those that some programs strip like blanks.
-RESPONSE_FIELD = re.compile(
-    rb"^(" + TOKEN + rb"++):[ \t]*+([^\x00\x0b\x0c\r\n]*+)\r\n", re.MULTILINE
-)
+_RESPONSE_VALUE = rb"([^\x00\x0b\x0c\r\n]*+)"
+
+
+class FieldLines(NamedTuple):
+    """What a field line may be: `strict` without blanks behind the value, `loose` with them."""
+
+    strict: re.Pattern[bytes]
+    loose: re.Pattern[bytes]
+
+
+def _field_lines(value: bytes) -> FieldLines:
+    return FieldLines(
+        re.compile(_NAME + value + rb"(?<![ \t])\r\n", re.MULTILINE),
+        re.compile(_NAME + value + rb"\r\n", re.MULTILINE),
+    )
+
+
+REQUEST_FIELDS = _field_lines(_REQUEST_VALUE)
+RESPONSE_FIELDS = _field_lines(_RESPONSE_VALUE)
 
 TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]++")
 METHOD = re.compile(TOKEN + rb"{1,64}+")
@@ -43,7 +59,7 @@ _HOST = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[\w\-.~!$&'()*+,;=]++|%[0-9A-Fa-f]{2})*+)"
 AUTHORITY = re.compile(rb"(" + _HOST + rb")(?::([0-9]{0,5}))?+")
 ABSOLUTE_TARGET = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*+)://([^ /?#]*+)")
 
-_NAME = re.compile(TOKEN + rb"++")
+_ANY_NAME = re.compile(TOKEN + rb"++")
 _BAD_BYTES = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 
 
@@ -77,25 +93,21 @@ def _bare(what: str, buf: bytearray, index: int) -> str:
 
 
 def parse_fields(
-    block: bytes, start: int, lines: int, pattern: re.Pattern[bytes], status: int
+    block: bytes, start: int, lines: int, grammar: FieldLines, status: int
 ) -> list[Field]:
     """The fields of `block` from `start` to its end: `lines` field lines and an empty one.
 
     Raises ProtocolError with `status` and a sentence about the first line that is none.
     """
-    fields: list[Field] = pattern.findall(block, start)
-    if len(fields) != lines:
-        parts = block[start:-2].split(b"\n")
-        bad = next(i for i, line in enumerate(parts) if not pattern.match(line + b"\n"))
-        raise ProtocolError(_field_fault(parts[bad], parts[bad - 1] if bad else b""), status)
-    return strip_blanks(fields, block)
-
-
-def strip_blanks(fields: list[Field], block: bytes) -> list[Field]:
-    """`fields` of `block` without the blanks behind their values (RFC 9112 5)."""
-    if b" \r\n" in block or b"\t\r\n" in block:
+    fields: list[Field] = grammar.strict.findall(block, start)
+    if len(fields) == lines:
+        return fields
+    fields = grammar.loose.findall(block, start)
+    if len(fields) == lines:
         return [(name, value.rstrip(b" \t")) for name, value in fields]
-    return fields
+    parts = block[start:-2].split(b"\n")
+    bad = next(i for i, line in enumerate(parts) if not grammar.loose.match(line + b"\n"))
+    raise ProtocolError(_field_fault(parts[bad], parts[bad - 1] if bad else b""), status)
 
 
 def _field_fault(line: bytes, previous: bytes) -> str:
@@ -117,7 +129,7 @@ def _field_fault(line: bytes, previous: bytes) -> str:
         return f"header line without a name: {quoted(line)} (RFC 9112 5)"
     if name != name.rstrip(b" \t"):
         return f"whitespace between name and colon in header line {quoted(line)} (RFC 9112 5.1)"
-    if not _NAME.fullmatch(name):
+    if not _ANY_NAME.fullmatch(name):
         return f"bad character in header name {quoted(name)} (RFC 9110 5.1)"
     found = _BAD_BYTES.search(value)
     what = f"control character {found[0]!r}" if found else "bad character"

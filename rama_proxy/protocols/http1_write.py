@@ -9,10 +9,11 @@ from rama_proxy.model.headers import Headers, to_bytes
 from rama_proxy.model.message import Request, Response
 from rama_proxy.protocols.http1_grammar import (
     ABSOLUTE_TARGET,
-    REQUEST_FIELD,
+    REQUEST_FIELDS,
     REQUEST_LINE,
-    RESPONSE_FIELD,
+    RESPONSE_FIELDS,
     STATUS_LINE,
+    FieldLines,
     quoted,
 )
 
@@ -93,7 +94,7 @@ def serialize_request(request: Request) -> bytes:
     line = b"%b %b %b\r\n" % (to_bytes(request.method), request.target, version)
     if not REQUEST_LINE.fullmatch(line):
         raise ProtocolError(f"request line {quoted(line)} cannot be sent (RFC 9112 3)", 500)
-    return line + _serialize_fields(request.headers, REQUEST_FIELD)
+    return line + _serialize_fields(request.headers, REQUEST_FIELDS)
 
 
 def serialize_response(response: Response) -> bytes:
@@ -102,12 +103,12 @@ def serialize_response(response: Response) -> bytes:
     line = b"%b %d %b\r\n" % (version, response.status, to_bytes(response.reason))
     if not STATUS_LINE.fullmatch(line):
         raise ProtocolError(f"status line {quoted(line)} cannot be sent (RFC 9112 4)", 500)
-    return line + _serialize_fields(response.headers, RESPONSE_FIELD)
+    return line + _serialize_fields(response.headers, RESPONSE_FIELDS)
 
 
-def _serialize_fields(headers: Headers, pattern: re.Pattern[bytes]) -> bytes:
+def _serialize_fields(headers: Headers, grammar: FieldLines) -> bytes:
     for name, value in headers.fields:
-        field = pattern.fullmatch(b"%b: %b\r\n" % (name, value))
+        field = grammar.loose.fullmatch(b"%b: %b\r\n" % (name, value))
         if field is None or field[1] != name:
             raise ProtocolError(
                 f"header field {quoted(name)} {quoted(value)} cannot be sent (RFC 9112 5)", 500
