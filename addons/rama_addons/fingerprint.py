@@ -21,6 +21,9 @@ annotations = {
 
 GREASE = frozenset(range(0x0A0A, 0x10000, 0x1010))  # RFC 8701 2
 
+MAX_KNOWN = 512  # fingerprints kept: most connections of a client repeat the one before
+
+_known: dict[tuple[object, ...], dict[str, str]] = {}
 _SERVER_NAME, _ALPN = 0, 16
 _NOTHING = "0" * 12
 _VERSIONS = {
@@ -36,8 +39,13 @@ _VERSIONS = {
 def tls_clienthello(data: ClientHelloData) -> None:
     """Annotate the client."""
     hello = data.client_hello
-    data.client.annotations.update(ja3_names(hello))
-    data.client.annotations.update(ja4_names(hello))
+    key = _all_that_counts(hello)
+    names = _known.get(key)
+    if names is None:
+        if len(_known) >= MAX_KNOWN:
+            _known.clear()  # clients that shuffle their extensions never come back
+        names = _known[key] = ja3_names(hello) | ja4_names(hello)
+    data.client.annotations.update(names)
 
 
 def tls_established_server(data: ServerConnectData) -> None:
@@ -46,6 +54,20 @@ def tls_established_server(data: ServerConnectData) -> None:
         hello = ServerHello.from_bytes(data.server.tls.server_hello)
         if not hello.is_retry_request:
             data.server.annotations["ja3s"] = ja3s_name(hello)
+
+
+def _all_that_counts(hello: ClientHello) -> tuple[object, ...]:
+    """What the fingerprints are made of: equal for two hellos of one client."""
+    return (
+        hello.legacy_version,
+        hello.ciphers,
+        tuple(kind for kind, _ in hello.extensions),
+        hello.groups,
+        hello.point_formats,
+        hello.signature_algorithms,
+        hello.supported_versions,
+        hello.alpn[:1],
+    )
 
 
 def ja3_names(hello: ClientHello) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from cryptography import x509
@@ -39,6 +40,7 @@ def dns_name(text: str, *, wildcard: bool = False) -> str:
     return name if all(_LABEL.match(label) for label in labels) else ""
 
 
+@lru_cache(1024)
 def ip_literal(text: str) -> IPv4Address | IPv6Address | None:
     """The address that `text` spells, with or without brackets and zone, or None."""
     if text.startswith("[") and text.endswith("]"):

@@ -6,6 +6,7 @@ OpenSSL checks the chain and calls `judge` for each certificate; the name is che
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -71,15 +72,22 @@ def judge(
         return True
     check: Check = connection.get_app_data()
     try:
-        parsed = certificate.to_cryptography()
+        data = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
         if not ok:
-            check.fail(code, parsed, depth)
-        elif not matches(parsed, check.host):
-            check.fail(_CODES.ERR_HOSTNAME_MISMATCH, parsed, depth)
+            check.fail(code, x509.load_der_x509_certificate(data), depth)
+        elif not _is_for(data, check.host):
+            mismatch = _CODES.ERR_HOSTNAME_MISMATCH
+            check.fail(mismatch, x509.load_der_x509_certificate(data), depth)
     except Exception as error:  # pyOpenSSL would raise it in whichever connection is next
         check.cause = "other"
         check.problem = f"the certificate of {check.host} does not parse: {error}"
     return not (check.required and check.problem)
+
+
+@lru_cache(1024)
+def _is_for(certificate: bytes, host: str) -> bool:
+    """Whether a DER certificate is for `host`; a server shows the same one each time."""
+    return matches(x509.load_der_x509_certificate(certificate), host)
 
 
 def _describe(cause: str, code: int, certificate: x509.Certificate) -> str:

@@ -8,6 +8,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from rama_proxy.errors import ConfigError, LoopError, UpstreamError, UpstreamTimeout
 from rama_proxy.model.connection import Address, ConnectionInfo
@@ -69,9 +70,9 @@ class Dialer:
         for index, address in enumerate(addresses):
             if self._is_own(address):
                 raise LoopError(f"{address[0]}:{address[1]} is this proxy itself")
-            share = self.timeout / (len(addresses) - index)
+            left = len(addresses) - index
             try:
-                async with asyncio.timeout(share):
+                async with asyncio.timeout(self.timeout / left) if left > 1 else nullcontext():
                     _, stream = await loop.create_connection(
                         lambda: self.sweeper.watch(Stream(info)), *address
                     )

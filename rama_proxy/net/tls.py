@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
@@ -233,6 +234,7 @@ def make_client_engine(
     return TlsEngine(contexts.client(host, alpn, verify, post_quantum), sink)
 
 
+@lru_cache(1024)
 def peer_names(certificate: bytes) -> tuple[str, ...]:
     """The names that a DER certificate claims: DNS names, addresses, common name."""
     try:
