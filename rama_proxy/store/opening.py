@@ -61,13 +61,13 @@ def _open_locked(path: Path, is_new: bool) -> sqlite3.Connection:
     connection = connect(path, "rw", check_same_thread=False)
     try:
         if is_new:
-            schema.create(connection)
+            schema.create(connection, schema.STEPS)
         else:
             version = schema.check_version(connection, path)
             _check_health(connection, path)
             if version < len(schema.STEPS):
                 connection.close()
-                schema.migrate(path)
+                schema.migrate(path, schema.STEPS)
                 connection = connect(path, "rw", check_same_thread=False)
         for pragma in _WRITER_PRAGMAS:
             connection.execute(pragma)
@@ -82,7 +82,7 @@ def _check_health(connection: sqlite3.Connection, path: Path) -> None:
     if path.stat().st_size <= _CHECKED_WHOLE:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise StoreError(f"{path} is damaged: {found}")
+            raise StoreError(f"{path} is damaged: {' '.join(found.split())}")
 
 
 def _end_interrupted(connection: sqlite3.Connection) -> None:
@@ -96,13 +96,28 @@ def _end_interrupted(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
+def close_writing(lock: StoreLock, connection: sqlite3.Connection) -> None:
+    """Close what `open_for_writing` gave and leave the store as one plain file.
+
+    While somebody reads it that cannot be: then it keeps its -wal and -shm files, empty.
+    """
+    try:
+        connection.execute("PRAGMA busy_timeout=0")
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+        lock.release()
+
+
 def recover(path: Path) -> None:
     """Close the store at `path` for an engine that died before it could; else do nothing."""
     if was_left_behind(path):
-        with contextlib.suppress(StoreError):  # no right to write, or a new engine was faster
-            lock, connection = open_for_writing(path)
-            connection.close()
-            lock.release()
+        # There may be no right to write, or a new engine was faster.
+        with contextlib.suppress(StoreError, sqlite3.Error):
+            close_writing(*open_for_writing(path))
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -127,14 +142,14 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 def _open_reader(path: Path, mode: str) -> sqlite3.Connection:
     connection = connect(path, mode, check_same_thread=False)
     try:
-        for pragma in _READER_PRAGMAS:
-            connection.execute(pragma)
         version = schema.check_version(connection, path)
         if version < len(schema.STEPS):
             raise StoreError(
                 f"{path} was written by an older Rama (schema {version}):"
                 " `rama capture -w FILE` brings it up to date"
             )
+        for pragma in _READER_PRAGMAS:
+            connection.execute(pragma)
     except BaseException:
         connection.close()
         raise

@@ -45,9 +45,9 @@ _CERTIFICATES = (
     "SELECT sha256, der FROM certificates WHERE sha256 IN (SELECT value FROM json_each(?))"
 )
 _BODY = {
-    "request": "SELECT b.codec, b.data FROM flows f JOIN bodies b ON b.id = f.req_body_id"
+    "request": "SELECT b.codec, b.data, b.size FROM flows f JOIN bodies b ON b.id = f.req_body_id"
     " WHERE f.id = ?",
-    "response": "SELECT b.codec, b.data FROM flows f JOIN bodies b ON b.id = f.resp_body_id"
+    "response": "SELECT b.codec, b.data, b.size FROM flows f JOIN bodies b ON b.id = f.resp_body_id"
     " WHERE f.id = ?",
 }
 _ANNOTATIONS = (
@@ -246,10 +246,13 @@ class Reader:
     def body(self, flow_id: int, side: str) -> bytes:
         """What was kept of the "request" or "response" body, content coding included."""
         rows = self._all(_BODY[side], (flow_id,))
-        try:
-            return unpack(*rows[0]) if rows else b""
-        except zstd.ZstdError as error:
-            raise StoreError(f"{self.path}: the {side} body of {flow_id} is damaged") from error
+        if not rows:
+            return b""
+        codec, stored, size = rows[0]
+        data = _unpack_whole(codec, stored)
+        if data is None or len(data) != size:
+            raise StoreError(f"{self.path}: the {side} body of flow {flow_id} is damaged")
+        return data
 
     def annotations(self, ids: Iterable[int]) -> dict[int, dict[str, str]]:
         """For each of these flows what addons noted on its client's connection."""

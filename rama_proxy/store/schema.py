@@ -184,7 +184,7 @@ CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
 """
 
 
-def create(connection: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> None:
+def create(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
     """Make the tables in an empty database, in one transaction."""
     connection.executescript(CREATE_PRAGMAS)
     script = "".join([step.sql for step in steps])
@@ -200,21 +200,21 @@ def create(connection: sqlite3.Connection, steps: Sequence[Step] = STEPS) -> Non
     connection.execute("COMMIT")
 
 
-def check_version(connection: sqlite3.Connection, path: Path, known: int = len(STEPS)) -> int:
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
     """The schema version of an open database. Raises StoreError for what is no store of ours."""
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if application_id != APPLICATION_ID or version < 1:
         raise StoreError(f"{path} is a SQLite file, but not one that Rama made")
-    if version > known:
+    if version > len(STEPS):
         raise StoreError(
-            f"{path} was written by a newer Rama (schema {version}; this one knows {known}):"
+            f"{path} was written by a newer Rama (schema {version}; this one knows {len(STEPS)}):"
             " update Rama to open it"
         )
     return version
 
 
-def migrate(path: Path, steps: Sequence[Step] = STEPS) -> Path:
+def migrate(path: Path, steps: Sequence[Step]) -> Path:
     """Bring the older store at `path` up to date; the caller holds its lock.
 
     Returns the path of the backup that was made first. Raises StoreError and leaves the store as

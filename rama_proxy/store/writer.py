@@ -20,7 +20,7 @@ from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import DONE, FAILED, HELD, Flow
 from rama_proxy.model.message import Body, Request, Response
 from rama_proxy.store.batch import Batches, Edit, FlowMessage, Item, LogEntry, Meta
-from rama_proxy.store.opening import open_for_writing
+from rama_proxy.store.opening import close_writing, open_for_writing
 from rama_proxy.store.rows import microseconds
 
 INTERVAL = 0.05  # seconds between batches; 256 rows a commit cost 20 us each, 1 row 60
@@ -161,18 +161,18 @@ class Writer:
             return self._done.wait_for(lambda: self._done_items >= target, timeout)
 
     def close(self) -> None:
-        """Write what waits, and leave the store as one file."""
+        """Write what waits, and leave the store as one file; once is enough."""
+        if self._closing.is_set():
+            return
         self._closing.set()
         self._hurry.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._connection.close()
+            close_writing(self._lock, self._connection)
         except sqlite3.Error as error:
-            self._on_problem(f"{self.path}: {error}")
-        self._lock.release()
+            self._on_problem(f"cannot close {self.path}: {error}")
 
     def _run(self) -> None:
         while True:
