@@ -215,7 +215,7 @@ def _terminal(options: Options) -> Check:
         return Check(name, WARN, found, "set TERM to what your terminal is, as xterm-256color")
     if encoding.upper().replace("-", "") != "UTF8":
         return Check(name, WARN, found, "set a UTF-8 locale, as LANG=C.UTF-8")
-    if size < SMALL:
+    if size.columns < SMALL[0] or size.lines < SMALL[1]:
         return Check(name, WARN, found, "make the window at least 80x24")
     if colours == "16 colours":
         return Check(name, WARN, found, "set COLORTERM=truecolor if your terminal can")

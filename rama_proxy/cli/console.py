@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import TextIO
 
 import click
 
@@ -25,14 +26,15 @@ _COLOURS = {"1": "cyan", "2": "green", "3": "cyan", "4": "yellow"}
 
 
 class Console:
-    """Writes lines to standard output in a thread. `on_broken` is called there, once.
+    """Writes lines to `output` in a thread. `on_broken` is called there, once.
 
     It gets None when nobody reads any more, else what went wrong. `left_out` counts lines that
     could not wait.
     """
 
-    def __init__(self, on_broken: Callable[[OSError | None], None]) -> None:
+    def __init__(self, output: TextIO, on_broken: Callable[[OSError | None], None]) -> None:
         self.left_out = 0
+        self._output = output
         self._on_broken = on_broken
         self._broken = False
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -52,12 +54,13 @@ class Console:
         self._thread.join(timeout)
 
     def _write(self) -> None:
-        output, encoding = sys.stdout.buffer, sys.stdout.encoding
+        output, encoding = self._output.buffer, self._output.encoding
         try:
             while (line := self._lines.get()) is not None:
                 output.write(line.encode(encoding, "backslashreplace") + b"\n")
                 if self._lines.empty():
                     output.flush()
+            output.flush()
         except OSError as error:
             self._broken = True
             devnull = os.open(os.devnull, os.O_WRONLY)

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -181,7 +182,7 @@ class Recording:
             else:
                 on_log("error", "capture", f"cannot print flows any more: {error.strerror}")
 
-        self.console = Console(broken)
+        self.console = Console(sys.stdout, broken)
 
     # --- what is said
 
