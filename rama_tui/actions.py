@@ -31,6 +31,7 @@ class Action(NamedTuple):
     place: str
     footer: str = ""  # its name in the footer, "" for not there
     palette: bool = True
+    priority: bool = False  # acts before what is typed next, also if both come in one packet
 
 
 ACTIONS = (
@@ -43,6 +44,7 @@ ACTIONS = (
         "Narrow the list as you type; enter keeps the filter, escape the one before.",
         FLOWS,
         "Filter",
+        priority=True,
     ),
     Action(
         "copy.curl",
@@ -130,6 +132,7 @@ def bindings(place: str) -> list[BindingType]:
             show=bool(action.footer),
             tooltip=action.help,
             id=action.id,
+            priority=action.priority,
         )
         for action in ACTIONS
         if action.place == place

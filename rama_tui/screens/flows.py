@@ -64,7 +64,7 @@ class FlowsScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Header, filter, list and detail, status, keys."""
         yield HeaderBar(self.session.path)
-        yield FilterBar()
+        yield FilterBar(lambda: self.pane.focus_main())
         yield FlowPane(self._read_page, self._load_flow, self.session.load_bodies)
         yield StatusBar()
         yield Footer(compact=True)
@@ -134,10 +134,6 @@ class FlowsScreen(Screen[None]):
     def _filter_changed(self, event: FilterBar.Changed) -> None:
         self.search(event.filter)
         self.refresh_bindings()
-
-    @on(FilterBar.Left)
-    def _filter_left(self) -> None:
-        self.pane.focus_main()
 
     @on(FlowsChanged)
     def _flows_changed(self) -> None:

@@ -6,6 +6,7 @@ parse, the last good one stays.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from rich.padding import Padding
@@ -29,9 +30,21 @@ PLACEHOLDER = "filter   ~d host   ~m POST   ~c 404   ~b body   ~e failed   &  | 
 
 
 class FilterInput(Input):
-    """The field. It names its key in the footer."""
+    """The field. It takes keys in the order in which they were typed, however fast they come."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Keep")]
+
+    async def on_key(self, event: events.Key) -> None:
+        """End at enter and escape; a key that was typed after them belongs to who is next."""
+        if self.screen.focused is not self:
+            event.stop()
+            event.prevent_default()
+            self.app.post_message(events.Key(event.key, event.character))
+        elif event.key in {"enter", "escape"}:
+            event.stop()
+            event.prevent_default()
+            bar = self.query_ancestor(FilterBar)
+            bar.keep() if event.key == "enter" else bar.action_cancel()
 
 
 class FilterBar(Horizontal):
@@ -71,11 +84,10 @@ class FilterBar(Horizontal):
             super().__init__()
             self.filter = selected
 
-    class Left(Message):
-        """The person is done with the field."""
-
-    def __init__(self) -> None:
+    def __init__(self, leave: Callable[[], None]) -> None:
+        """`leave` puts the focus elsewhere, at once: the next key is not for us."""
         super().__init__()
+        self._leave = leave
         self.filter = parse_filter("")  # the last one that was asked to be applied
         self._before = self.filter
         self._typed = self.filter  # the last one that parsed
@@ -87,7 +99,9 @@ class FilterBar(Horizontal):
     def compose(self) -> ComposeResult:
         """The sign, the field, the note."""
         yield Static("/", id="filter-sign")
-        yield FilterInput(placeholder=PLACEHOLDER, compact=True, select_on_focus=False)
+        field = FilterInput(placeholder=PLACEHOLDER, compact=True, select_on_focus=False)
+        field.cursor_blink = False  # a frame twice a second for nothing
+        yield field
         yield Static(id="filter-note", markup=False)
         yield Static(id="filter-error", markup=False)
 
@@ -98,7 +112,7 @@ class FilterBar(Horizontal):
 
     def begin(self) -> None:
         """Let the person type."""
-        self.input.focus()
+        self.screen.set_focus(self.input)
 
     def apply_text(self, text: str) -> None:
         """Put `text` into the field and ask for it to be applied. Raises FilterError."""
@@ -130,18 +144,22 @@ class FilterBar(Horizontal):
     def _check(self, event: Input.Changed) -> None:
         event.stop()
         self._stop_timer()
+        self._parse(self.input.value)  # by now it may be another than the event tells
+        if self._error is None:
+            self._timer = self.set_timer(DEBOUNCE, self._apply)
+        self._show_state()
+
+    def _parse(self, text: str) -> None:
         try:
-            self._typed = parse_filter(event.value)
+            self._typed = parse_filter(text)
         except FilterError as error:
             self._error = error
         else:
             self._error = None
-            self._timer = self.set_timer(DEBOUNCE, self._apply)
-        self._show_state()
 
-    @on(Input.Submitted)
-    def _keep(self, event: Input.Submitted) -> None:
-        event.stop()
+    def keep(self) -> None:
+        """Apply what was typed and leave, unless it is wrong."""
+        self._parse(self.input.value)
         if self._error is not None:
             self.app.bell()
             return
@@ -149,12 +167,12 @@ class FilterBar(Horizontal):
         text = self.filter.text
         if text and text not in self._history[-1:]:
             self._history = [*self._history[1 - MAX_HISTORY :], text]
-        self.post_message(self.Left())
+        self._leave()
 
     def action_cancel(self) -> None:
         """Take back what was typed."""
         self.apply_text(self._before.text)
-        self.post_message(self.Left())
+        self._leave()
 
     def action_recall(self, steps: int) -> None:
         """Put an earlier or later filter into the field."""

@@ -97,8 +97,10 @@ class FlowPane(Box):
 
     def focus_main(self) -> None:
         """Put the focus on the list, or on the flow that hides it."""
-        hidden = self.is_open and (self.is_single or self.has_class("-zoomed"))
-        (self.detail if hidden else self.flow_list).focus()
+        if self.is_open and (self.is_single or self.has_class("-zoomed")):
+            self.detail.focus()
+        else:
+            self.screen.set_focus(self.flow_list)
 
     def refresh_open(self, changed: Container[int]) -> None:
         """Show the open flow again if it is among `changed`."""
