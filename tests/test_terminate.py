@@ -145,11 +145,25 @@ async def test_client_that_does_not_trust_us_gets_a_row(tmp_path: Path, ca: Test
     assert (flow.request.host, flow.request.port) == ("localhost", port)
 
 
-async def test_server_that_speaks_no_tls(tmp_path: Path) -> None:
-    async with origin(OK) as port, running(tmp_path) as engine:
+async def test_server_that_never_ends_its_handshake(tmp_path: Path) -> None:
+    async with origin(OK) as port, running(tmp_path, Options(handshake_timeout=0.2)) as engine:
         answer, _ = await ask(engine, port, engine.trusting())
+    assert answer.startswith(b"HTTP/1.1 504 ")
+    assert b"no complete TLS handshake within 0.2 s" in answer
+
+
+async def test_server_that_speaks_no_tls(tmp_path: Path) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await closed(writer)
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with running(tmp_path) as engine:
+        answer, _ = await ask(engine, server.sockets[0].getsockname()[1], engine.trusting())
+    server.close()
     assert answer.startswith(b"HTTP/1.1 502 ")
-    assert b"TLS" in answer
+    assert b"does not speak TLS" in answer
 
 
 async def test_addon_passes_tls_on_unopened(tmp_path: Path, ca: TestAuthority) -> None:

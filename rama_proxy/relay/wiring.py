@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from rama_proxy.capture import Capture
 from rama_proxy.certs.contexts import Contexts
 from rama_proxy.config import Options
-from rama_proxy.errors import RamaError, UpstreamError
+from rama_proxy.errors import PeerTimeout, RamaError, UpstreamError, UpstreamTimeout
 from rama_proxy.hooks import Hooks, ServerConnectData
 from rama_proxy.model.connection import Address, ConnectionInfo
 from rama_proxy.net.dial import Dialer
@@ -110,7 +110,8 @@ async def secure_upstream(conn: Conn, stream: Stream) -> None:
     except UpstreamError:
         raise
     except RamaError as error:
-        raise UpstreamError(f"TLS handshake with {info.address[0]}: {error}") from error
+        kind = UpstreamTimeout if isinstance(error, PeerTimeout) else UpstreamError
+        raise kind(f"TLS handshake with {info.address[0]}: {error}") from error
     finally:
         info.tls = engine.info()
     hooks = conn.wiring.hooks
