@@ -69,6 +69,11 @@ def _ready(info: ConnectionInfo) -> float | None:
     return max((mark for mark in marks if mark is not None), default=None)
 
 
+def _usable(server: ConnectionInfo) -> bool:
+    """Whether a connection was made, and its handshake done if it has one."""
+    return server.connected is not None and (server.secured is not None or server.tls is None)
+
+
 def _client_phases(flow: Flow) -> list[Span]:
     """From the accepted connection to the first request on it."""
     client, server = flow.client, flow.server
@@ -78,7 +83,8 @@ def _client_phases(flow: Flow) -> list[Span]:
         return [Span("client connect", client.opened, flow.timing.begin, CLIENT)]
     # The server's handshake comes first: ours with the client begins when that is done.
     marks = [client.opened, client.connected]
-    marks += [server.opened, server.connected, server.secured] if server else []
+    if server is not None:
+        marks += [server.opened, server.connected, server.secured, server.closed]
     start = max(mark for mark in marks if mark is not None and mark <= client.secured)
     asked = server.opened if server else None
     end = asked if asked is not None and client.opened <= asked <= start else start
@@ -111,10 +117,10 @@ def _exchange_phases(flow: Flow) -> list[Span]:
     """Request, wait and response, as far as the flow got."""
     timing, server = flow.timing, flow.server
     begin, sent, answered = timing.begin, timing.request_end, timing.response_begin
+    if server is not None and sent is None and not _usable(server):
+        return []  # nothing could be sent
     if server is not None and server.opened is not None and server.opened >= begin - CLOCKS:
-        if server.connected is None:
-            return []  # it was dialled for this request, and nothing could be sent
-        begin = max(begin, _ready(server) or begin)
+        begin = max(begin, _ready(server) or begin)  # dialled for this request
     if sent is None and answered is None:
         return [Span("request", begin, timing.end, EXCHANGE)]
     if sent is None or (answered is not None and answered < sent):

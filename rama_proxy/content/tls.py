@@ -104,7 +104,7 @@ def _address(address: Address | None) -> str:
 def fingerprint_facts(info: ConnectionInfo) -> list[Fact]:
     """The annotations of a connection, short ones first: JA4 before its raw variants."""
     return [
-        Fact(name.upper() if name.startswith("ja") else name, value)
+        Fact(name, value)
         for name, value in sorted(
             info.annotations.items(), key=lambda item: (len(item[1]) > 60, item[0])
         )

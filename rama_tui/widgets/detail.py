@@ -1,0 +1,307 @@
+"""The opened flow: request beside response, TLS and fingerprints, timing, raw bytes.
+
+`show` costs next to nothing: what is drawn waits until the cursor rests, and bodies are read,
+decoded and formatted in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Self
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.css.query import DOMQuery
+from textual.events import Resize
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher, Static
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from rama_proxy.model.flow import DONE, Flow
+from rama_proxy.model.text import escape_text
+from rama_tui.widgets.lines_view import LinesView
+from rama_tui.widgets.message_view import Body, MessageView
+from rama_tui.widgets.preparation import REQUEST, RESPONSE, Preparation, Prepared, Wanted
+from rama_tui.widgets.raw_view import RawView
+from rama_tui.widgets.side_view import SideView
+from rama_tui.widgets.tab_bar import TabBar
+from rama_tui.widgets.timing_view import TimingView
+from rama_tui.widgets.tls_view import TlsView
+
+REST = 0.06  # seconds; a held key repeats every 33 ms
+GRACE = 0.04  # seconds in which a body comes into the same frame as its head
+SIDE_BY_SIDE = 96  # cells from which the response stands beside the request
+MESSAGES, TLS, TIMING, RAW = "messages", "tls", "timing", "raw"
+TABS = (
+    (MESSAGES, "Request · Response"),
+    (TLS, "TLS & fingerprint"),
+    (TIMING, "Timing"),
+    (RAW, "Raw"),
+)
+BODIES = "detail-bodies"  # the group of our workers
+
+
+class Detail(Widget):
+    """Shows one flow. `load_bodies` fills in its bodies; it is called in a thread, once at a time.
+
+    It may raise a RamaError, which is shown where the body would be.
+    """
+
+    DEFAULT_CSS = """
+    Detail {
+        height: 1fr;
+        layout: vertical;
+        border: round $panel;
+        border-title-color: $foreground;
+        border-subtitle-color: $text-muted;
+        &:focus-within { border: round $accent; }
+        & > .detail--banner {
+            display: none;
+            height: auto;
+            max-height: 4;
+            padding: 0 1;
+        }
+        & > .detail--empty { height: 1fr; padding: 1 2; color: $text-muted; display: none; }
+        & > ContentSwitcher { height: 1fr; }
+        & .detail--pair { height: 1fr; }
+        & #tls, & #timing { padding: 1 0 0 1; }
+        & .detail--pair > SideView:last-of-type { margin-left: 1; }
+        &.-stacked .detail--pair { layout: vertical; }
+        &.-stacked .detail--pair > SideView { margin-left: 0; }
+        &.-stacked.-low .detail--pair > SideView:focus-within { height: 2fr; }
+        &.-empty {
+            & > ContentSwitcher, & > TabBar { display: none; }
+            & > .detail--empty { display: block; }
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "left_square_bracket",
+            "tab(-1)",
+            "Previous tab",
+            show=False,
+            tooltip="Request and response, TLS, timing, raw: one back.",
+            id="detail.tab.previous",
+        ),
+        Binding(
+            "right_square_bracket",
+            "tab(1)",
+            "Next tab",
+            tooltip="Request and response, TLS, timing, raw: one on.",
+            id="detail.tab.next",
+        ),
+    ]
+
+    def __init__(
+        self,
+        load_bodies: Callable[[Flow], None],
+        *,
+        id: str | None = None,  # noqa: A002  Textual's name
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._preparation = Preparation(load_bodies)
+        self._wanted: Flow | None = None
+        self._flow: Flow | None = None  # is shown, or is being prepared
+        self._drawn: Flow | None = None  # is shown by the line above and the heads
+        self._rest: Timer | None = None
+        self._grace: Timer | None = None
+        self._fresh: set[str] = set()  # tabs that show the flow as it is
+
+    def compose(self) -> ComposeResult:
+        """Banner, tabs and what they switch between."""
+        yield Static(classes="detail--banner", markup=False)
+        yield TabBar(TABS)
+        yield Static("No flow selected.", classes="detail--empty", markup=False)
+        with ContentSwitcher(initial=MESSAGES):
+            with Horizontal(id=MESSAGES, classes="detail--pair"):
+                yield MessageView(REQUEST)
+                yield MessageView(RESPONSE)
+            yield TlsView(id=TLS)
+            yield TimingView(id=TIMING)
+            with Horizontal(id=RAW, classes="detail--pair"):
+                yield RawView(REQUEST)
+                yield RawView(RESPONSE)
+
+    def on_mount(self) -> None:
+        """Begin empty."""
+        self.add_class("-empty")
+
+    # --- what is shown
+
+    @property
+    def flow(self) -> Flow | None:
+        """The flow that was asked for last."""
+        return self._wanted
+
+    @property
+    def tab(self) -> str:
+        """The active tab: "messages", "tls", "timing" or "raw"."""
+        return self.query_one(TabBar).active
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was asked for is on the screen."""
+        busy = any(worker.group == BODIES and not worker.is_finished for worker in self.workers)
+        return self._rest is None and self._grace is None and not busy
+
+    def show(self, flow: Flow | None) -> None:
+        """Show `flow` as soon as nothing else was asked for during REST seconds.
+
+        The same flow as it is by now keeps its place on the screen.
+        """
+        self._wanted = flow
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST, self._present)
+
+    def _present(self) -> None:
+        """The cursor rests: prepare what the active tab shows of the flow."""
+        self._rest = None
+        before, self._flow = self._flow, self._wanted
+        if before is not None and self._flow is not None and before.id == self._flow.id:
+            self._preparation.carry_over(before, self._flow)
+        self._fresh.clear()
+        self._open_tab()
+
+    def _open_tab(self) -> None:
+        """Bring the active tab up to the flow, at once or when a thread has its bodies."""
+        tab = self.tab
+        if self._flow is None or tab in {TLS, TIMING}:
+            self._draw()
+        elif tab not in self._fresh:
+            self._stop_grace()
+            self._grace = self.set_timer(GRACE, self._draw)
+            self._prepare()
+
+    def _draw(self) -> None:
+        """Draw what is known of the flow; bodies come when they are ready."""
+        self._stop_grace()
+        before, flow = self._drawn, self._flow
+        self._drawn = flow
+        same = before is not None and flow is not None and before.id == flow.id
+        if flow is not before:
+            self.set_class(flow is None, "-empty")
+            self.border_title = Content("") if flow is None else _title(flow)
+            self.border_subtitle = "" if flow is None or flow.state == DONE else flow.state
+            self._draw_banner([] if flow is None else _troubles(flow))
+        tab = self.tab
+        if flow is None or tab in self._fresh:
+            return
+        self._fresh.add(tab)
+        if tab == TLS:
+            self.query_one(TlsView).show_flow(flow, keep_place=same)
+        elif tab == TIMING:
+            self.query_one(TimingView).show_flow(flow, keep_place=same)
+        elif tab == MESSAGES:
+            known = self._preparation.loaded is flow
+            for view in self.query(MessageView):
+                view.show_head(flow, keep_place=same, body_known=known)
+
+    def _draw_banner(self, lines: list[Content]) -> None:
+        banner = self.query_one(".detail--banner", Static)
+        if lines or banner.display:
+            banner.display = bool(lines)
+            banner.update(Content("\n").join(lines))
+
+    def _stop_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.stop()
+            self._grace = None
+
+    def _prepare(self) -> None:
+        """Let a thread make what the panes of the active tab show."""
+        flow, raw = self._flow, self.tab == RAW
+        if flow is None:
+            return
+        views: DOMQuery[SideView] = self.query(RawView if raw else MessageView)
+        wanted = [Wanted(view.side, view.mode, view.wrap, raw) for view in views]
+        self.run_worker(
+            lambda: self._preparation.run(flow, wanted, lambda: get_current_worker().is_cancelled),
+            group=BODIES,
+            exclusive=True,
+            thread=True,
+            exit_on_error=False,
+        )
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show what a thread has made, unless another flow is wanted by now."""
+        worker = event.worker
+        if worker.group != BODIES:
+            return
+        event.stop()
+        if event.state == WorkerState.ERROR:
+            problem = Body(None, "", (f"the body cannot be shown: {worker.error!r}",))
+            self._draw()
+            for view in self.query(MessageView):
+                view.show_body(problem)
+        result = worker.result if event.state == WorkerState.SUCCESS else None
+        if isinstance(result, Prepared) and result.flow is self._flow:
+            self._draw()
+            self._draw_prepared(result)
+
+    def _draw_prepared(self, result: Prepared) -> None:
+        for message_view in self.query(MessageView):
+            if message_view.side in result.bodies:
+                message_view.show_body(result.bodies[message_view.side])
+        for raw_view in self.query(RawView):
+            if raw_view.side in result.wires:
+                raw_view.show_wire(result.flow, result.wires[raw_view.side])
+
+    # --- keys and mouse
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        """Give the focus to what scrolls in the active tab."""
+        for view in self.query(LinesView):
+            if view.visible and all(node.display for node in view.ancestors_with_self):
+                view.focus(scroll_visible)
+                break
+        return self
+
+    def action_tab(self, step: int) -> None:
+        """Another tab, `step` places on."""
+        self.open_tab(self.query_one(TabBar).neighbour(step))
+
+    def open_tab(self, tab: str) -> None:
+        """Show tab "messages", "tls", "timing" or "raw"; the focus comes along."""
+        had_focus = self.has_focus_within
+        self.query_one(TabBar).active = tab
+        self.query_one(ContentSwitcher).current = tab
+        self._open_tab()
+        if had_focus:
+            self.focus()
+
+    def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
+        """A tab was clicked."""
+        event.stop()
+        self.open_tab(event.tab)
+
+    def on_side_view_view_changed(self, event: SideView.ViewChanged) -> None:
+        """A pane wants its content in another way."""
+        event.stop()
+        self._prepare()
+
+    def on_resize(self, event: Resize) -> None:
+        """Stack the panes where they do not fit beside each other."""
+        self.set_class(event.size.width < SIDE_BY_SIDE, "-stacked")
+        self.set_class(event.size.height < 30, "-low")
+
+
+def _title(flow: Flow) -> Content:
+    request = flow.request
+    words = f"#{flow.id} {request.method} {request.pretty_url}"
+    return Content(escape_text(words[:400]))
+
+
+def _troubles(flow: Flow) -> list[Content]:
+    """The flow's error and notes, a line each."""
+    signs = [("✗", "bold $text-error", flow.error)] if flow.error else []
+    signs += [("·", "$text-warning", note) for note in flow.notes]
+    return [
+        Content.assemble((sign, style), " ", (escape_text(text), style.removeprefix("bold ")))
+        for sign, style, text in signs
+    ]

@@ -1,0 +1,70 @@
+"""The head of a message as blocks: start line, fields in wire order, 1xx responses, trailers."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+
+from rama_proxy.model.headers import Headers, to_text
+from rama_proxy.model.message import Request, Response
+from rama_tui.widgets.blocks import Blank, Cell, Entry, Rule, Table, wrap
+from rama_tui.widgets.lines_view import Block, Runs
+
+_STATUS_TONES = {1: "dim", 2: "good", 3: "word", 4: "warning", 5: "bad"}
+
+
+class StartLine:
+    """Three words of a start line, the first and last in colours of their own."""
+
+    width = 0
+
+    def __init__(self, first: Cell, rest: str, last: str) -> None:
+        self.first, self.rest, self.last = first, rest, last
+        self._rows: list[Runs] = []
+
+    def layout(self, width: int) -> int:
+        """Wrap the words, the last one on the row where the rest ends if it fits."""
+        rows = wrap(f"{self.first.text} {self.rest}", width)
+        self._rows = [[(row, "title")] for row in rows]
+        lead = self.first.text
+        if rows[0].startswith(lead):
+            self._rows[0] = [(lead, self.first.tone), (rows[0][len(lead) :], "title")]
+        if self.last:
+            if cell_len(rows[-1]) + 1 + cell_len(self.last) > width:
+                self._rows.append([])
+            self._rows[-1].append((" " + self.last, "dim"))
+        return len(self._rows)
+
+    def row(self, index: int) -> Runs:
+        """Row `index`."""
+        return self._rows[index]
+
+
+def field_table(headers: Headers, tone: str = "name") -> Table:
+    """The fields as a table, each as it was sent."""
+    return Table(
+        [Entry(to_text(name), (Cell(to_text(value)),), tone) for name, value in headers.fields]
+    )
+
+
+def request_head(request: Request) -> list[Block]:
+    """Request line and fields."""
+    line = StartLine(Cell(request.method, "word"), to_text(request.target), request.version)
+    return [line, field_table(request.headers)]
+
+
+def response_head(response: Response) -> list[Block]:
+    """Every 1xx response that came first, then status line and fields."""
+    blocks: list[Block] = []
+    for early in response.informational:
+        blocks += [_status_line(early), field_table(early.headers), Blank()]
+    return [*blocks, _status_line(response), field_table(response.headers)]
+
+
+def trailer_blocks(trailers: Headers | None) -> list[Block]:
+    """What came behind the body."""
+    return [Blank(), Rule("trailers"), field_table(trailers)] if trailers else []
+
+
+def _status_line(response: Response) -> StartLine:
+    tone = _STATUS_TONES.get(response.status // 100, "warning")
+    return StartLine(Cell(str(response.status), tone), response.reason, response.version)
