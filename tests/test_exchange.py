@@ -71,6 +71,18 @@ async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
     assert [flow.request.path for flow in flows] == ["/x?y=1", "/z?y=1"]
 
 
+async def test_a_line_end_too_many_is_no_request(tmp_path: Path) -> None:
+    flows = await (
+        Play(tmp_path)
+        .client(GET + b"\r\n")
+        .server(GET_SENT, reply=OK)
+        .client_gets(OK)
+        .client_closes()
+        .client_gets_end()
+    )
+    assert len(flows) == 1
+
+
 async def test_chunks_extensions_and_trailers_stay(tmp_path: Path) -> None:
     head = b"POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"
     body = b"3;ext=1\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n"

@@ -91,8 +91,8 @@ async def _refuse_malformed(conn: Conn, error: RamaError) -> None:
     if isinstance(error, PeerTimeout) and not client.buf:
         client.close()  # an idle connection has had its time; that is no failure
         return
-    if isinstance(error, PeerClosed) and not client.buf:
-        return
+    if isinstance(error, PeerClosed) and not client.buf.strip():
+        return  # old clients end a body with a CRLF too many (RFC 9112 2.2)
     request = Request("", b"", "", Headers(), bytes(client.buf[:MAX_SHOWN]))
     line = request.raw.partition(b"\n")[0].rstrip(b"\r")
     method, _, rest = line.partition(b" ")
