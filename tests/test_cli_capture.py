@@ -206,6 +206,18 @@ def test_a_reader_that_does_not_read_holds_nobody_up(nginx: Nginx, tmp_path: Pat
     assert shell.errors[-1].startswith("rama: 40 flows, ")
 
 
+def test_without_standard_streams_it_records(nginx: Nginx, tmp_path: Path) -> None:
+    command = [*COMMAND, "capture", "-p", "0", "-w", str(tmp_path / "s.db"), "--for", "50ms"]
+    closed = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&-', "sh", *command],
+        cwd=ROOT, env=clean_env(), stderr=subprocess.PIPE, text=True, timeout=30,
+    )  # fmt: skip
+
+    assert closed.returncode == 0
+    assert "rama: 0 flows, 0 errors" in closed.stderr
+    assert "Traceback" not in closed.stderr
+
+
 def test_a_taken_port_is_named_and_a_free_one_offered(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -69,6 +70,7 @@ def record(ctx: click.Context, companion: Companion | None = None) -> int:
 
     from rama_proxy.cli.recording import Recording, store_path
 
+    _hold_standard_streams()
     params = ctx.params
     options = read_options(ctx)
     if params.get("demo") is not None:
@@ -86,3 +88,12 @@ def record(ctx: click.Context, companion: Companion | None = None) -> int:
         companion=companion,
     )
     return int(uvloop.run(recording.run()))
+
+
+def _hold_standard_streams() -> None:
+    """Give descriptors 0 to 2 that were closed to /dev/null: a socket there crashes the loop."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free one

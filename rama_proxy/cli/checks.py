@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rama_proxy import __version__
+from rama_proxy.cli.console import is_terminal
 from rama_proxy.config import Options, captures_dir, config_dir
 from rama_proxy.errors import AddonError, CaError, StartError, StoreError
 from rama_proxy.units import format_size
@@ -205,7 +206,7 @@ def _files(options: Options) -> Check:
 
 def _terminal(options: Options) -> Check:
     name, term = "Terminal", os.environ.get("TERM", "")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
         return Check(name, WARN, "none here", "without one, `rama` does what `rama capture` does")
     size = shutil.get_terminal_size()
     colours = _colours(term)
@@ -238,7 +239,7 @@ def _clipboard(options: Options) -> Check:
         return Check(name, WARN, "GNU screen passes no OSC 52 on", "use tmux, or save to a file")
     if os.environ.get("TERM_PROGRAM") == "Apple_Terminal":
         return Check(name, WARN, "this terminal has no OSC 52", "use another, or save to a file")
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         return Check(name, WARN, "no terminal here")
     return Check(name, OK, f"{found}, if the terminal allows it")
 

@@ -72,7 +72,12 @@ class Console:
 def wants_colour() -> bool:
     """Whether standard output is a terminal that shows colours and may (no-color.org)."""
     dumb = os.environ.get("TERM", "dumb") == "dumb" or bool(os.environ.get("NO_COLOR"))
-    return sys.stdout.isatty() and not dumb
+    return is_terminal(sys.stdout) and not dumb
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether `stream` is a terminal; a standard stream that was closed is None."""
+    return stream is not None and stream.isatty()
 
 
 def flow_line(flow: Flow, *, colour: bool) -> str:

@@ -72,7 +72,8 @@ class Recording:
                 if self.stop.is_set():  # a signal came early
                     proxy.stop_wanted.set()
                 self.stop = proxy.stop_wanted
-                proxy.capture.on_flow.append(self._on_flow)
+                if not self.attached or self.count is not None:
+                    proxy.capture.on_flow.append(self._on_flow)
                 await proxy.start()
                 return await self._serve(proxy)
             except asyncio.CancelledError:
@@ -103,6 +104,7 @@ class Recording:
         code = await self._stop(proxy)
         if self.console is not None:
             await asyncio.get_running_loop().run_in_executor(None, self.console.close)
+        if not self.attached:
             self._sum_up(proxy)
         return code
 
@@ -182,7 +184,8 @@ class Recording:
             else:
                 on_log("error", "capture", f"cannot print flows any more: {error.strerror}")
 
-        self.console = Console(sys.stdout, broken)
+        if sys.stdout is not None:  # somebody may have closed it
+            self.console = Console(sys.stdout, broken)
 
     # --- what is said
 

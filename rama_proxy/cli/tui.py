@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from rama_proxy.cli.console import is_terminal
 from rama_proxy.cli.lazy import LazyGroup
 from rama_proxy.cli.options import EngineCommand, engine_arguments, engine_options, read_options
 from rama_proxy.model.text import escape_text
@@ -34,7 +35,7 @@ def tui(ctx: click.Context, /, file: str | None, **params: object) -> None:
 
 def has_terminal() -> bool:
     """Whether a person can see and type here."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return is_terminal(sys.stdin) and is_terminal(sys.stdout)
 
 
 def open_terminal(ctx: click.Context, file: Path | None, *more: str) -> int:
