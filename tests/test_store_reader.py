@@ -188,6 +188,19 @@ def test_many_readers_read_while_one_writes(tmp_path: Path) -> None:
     assert seen == [list(range(1, 601))] * 3
 
 
+def test_a_reader_outlives_the_writer(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    writer = Writer(path, budget=1 << 26, on_problem=print)
+    writer.open()
+    writer.start()
+    with Reader(path) as reader:
+        writer.put_flow(make_flow(1))
+        writer.close()
+        assert list(reader.ids()) == [1]
+        make_store(path, [make_flow(2)])
+        assert list(reader.ids()) == [1, 2]
+
+
 def test_the_newest_store_is_the_one_last_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

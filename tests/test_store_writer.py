@@ -381,6 +381,56 @@ def test_a_writer_can_be_closed_while_nothing_can_be_written(
     assert len(problems) >= 1
 
 
+def test_a_store_locked_for_a_while_is_written_after(path: Path, problems: Problems) -> None:
+    with writing(path, problems) as writer:
+        writer._connection.execute("PRAGMA busy_timeout=10")  # 5 s, for which no test waits
+        writer.put_flow(with_body(1, b"first"))
+        assert writer.flush(PATIENCE)
+        blocker = sqlite3.connect(path, isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        writer.put_flow(with_body(2, b"second"))
+        assert problems.event.wait(PATIENCE)
+        blocker.close()
+        assert writer.flush(PATIENCE)
+    assert problems == [
+        f"cannot write {path}: database is locked",
+        f"{path} is being written again",
+    ]
+    assert rows(path, "SELECT refs FROM bodies") == [(1,), (1,)]
+
+
+def test_after_a_failure_nothing_is_remembered_that_is_not_stored(
+    path: Path, problems: Problems
+) -> None:
+    broken = with_body(1, b"the same body")
+    broken.comment = "\ud800"
+    with writing(path, problems) as writer:
+        writer.put_flow(broken)
+        writer.put_flow(with_body(2, b"the same body"))
+        assert writer.flush(PATIENCE)
+        with Reader(path) as reader:
+            assert reader.body(2, "response") == b"the same body"
+            assert [row.rev for row in reader.page([2])] == [1]
+    assert rows(path, "SELECT refs FROM bodies") == [(1,)]
+
+
+def test_whoever_is_told_may_fail(path: Path) -> None:
+    def fail(problem: str) -> None:
+        raise RuntimeError(problem)
+
+    broken = make_flow(1)
+    broken.comment = "\ud800"
+    writer = Writer(path, budget=1 << 20, on_problem=fail)
+    writer.open()
+    writer.start()
+    writer.put_flow(broken)
+    writer.put_flow(make_flow(2))
+    assert writer.flush(PATIENCE)
+    writer.close()
+    with Reader(path) as reader:
+        assert list(reader.ids()) == [2]
+
+
 def test_the_file_is_private_and_left_alone(path: Path) -> None:
     with writing(path) as writer:
         writer.put_flow(make_flow(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -46,6 +47,7 @@ _EDIT = (
     "UPDATE flows SET rev = ?, mark = iif(?, ?, mark), comment = iif(?, ?, comment),"
     " tags = iif(?, ?, tags) WHERE id = ?"
 )
+_LAST_REV = "SELECT coalesce(max(rev), 0) FROM flows"
 _PLACED = "SELECT req_body_id, resp_body_id FROM flows WHERE id IN (SELECT value FROM json_each(?))"
 
 
@@ -96,12 +98,8 @@ class Batches:
         self._connection = connection
         self._ledger = BodyLedger(connection)
         self._connections: dict[int, None] = {}  # ids lately written
-        self._rev = self._last_rev()
-
-    def _last_rev(self) -> int:
-        row = self._connection.execute("SELECT coalesce(max(rev), 0) FROM flows").fetchone()
-        rev: int = row[0]
-        return rev
+        self._rev = 0
+        self._loaded = False  # whether what we remember is what the store has
 
     def write(self, items: Sequence[Item]) -> None:
         """Write `items` in one transaction; of several rows with one id the last one counts.
@@ -111,18 +109,21 @@ class Batches:
         """
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            if not self._loaded:
+                self._load()
             self._write(items)
             self._connection.execute("COMMIT")
         except BaseException:
-            self._take_back()
+            self._loaded = False
+            with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back already
+                self._connection.execute("ROLLBACK")
             raise
 
-    def _take_back(self) -> None:
-        if self._connection.in_transaction:  # a full disk has rolled back already
-            self._connection.execute("ROLLBACK")
-        self._ledger.forget()
+    def _load(self) -> None:
+        self._ledger.load()
         self._connections.clear()
-        self._rev = self._last_rev()
+        self._rev = self._connection.execute(_LAST_REV).fetchone()[0]
+        self._loaded = True
 
     def _write(self, items: Sequence[Item]) -> None:
         flows: dict[int, Flow] = {}

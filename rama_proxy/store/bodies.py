@@ -42,22 +42,25 @@ class Body(NamedTuple):
 class BodyLedger:
     """Gives bodies their ids, and counts who refers to them, for one batch after the other.
 
-    `place` and `drop` are called while a batch is built, `write` in its transaction, `forget` when
-    the transaction failed.
+    All of it is called in the transaction that writes the batch; `load` before the first one, and
+    before the one after a transaction that failed.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._compressor = zstd.ZstdCompressor(level=LEVEL)
-        self.forget()
-
-    def forget(self) -> None:
-        """Start from what the store has: nothing of the last batch got there."""
-        execute = self._connection.execute
-        self._ids: dict[bytes, int] = dict(execute(_LATEST, (PRELOADED,)))
+        self._ids: dict[bytes, int] = {}
         self._new: list[Body] = []
         self._refs: Counter[int] = Counter()
-        self._next: int = execute("SELECT coalesce(max(id), 0) FROM bodies").fetchone()[0] + 1
+        self._next = 1
+
+    def load(self) -> None:
+        """Start from what the store has."""
+        execute = self._connection.execute
+        self._ids = dict(execute(_LATEST, (PRELOADED,)))
+        self._new.clear()
+        self._refs.clear()
+        self._next = execute("SELECT coalesce(max(id), 0) + 1 FROM bodies").fetchone()[0]
 
     def place(self, messages: Sequence[Message], contents: Sequence[Content]) -> list[int | None]:
         """The id of each message's body, which counts one reference more; None without one."""

@@ -19,15 +19,14 @@ _WRITER_PRAGMAS = (
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA cache_size=-32768",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA busy_timeout=5000",
 )
 _READER_PRAGMAS = (
     "PRAGMA query_only=1",
     "PRAGMA cache_size=-32768",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA busy_timeout=5000",
 )
 _OPEN_PATIENCE = 1.0  # seconds to wait for a lock while somebody waits for us to start
+_PATIENCE = "PRAGMA busy_timeout=5000"
 _CHECKED_WHOLE = 64 * 1024 * 1024  # bytes; a larger store would take seconds to check
 _INTERRUPTED = "interrupted: the capture ended before this did"
 
@@ -72,6 +71,7 @@ def _open_locked(path: Path, is_new: bool) -> sqlite3.Connection:
         for pragma in _WRITER_PRAGMAS:
             connection.execute(pragma)
         _end_interrupted(connection)
+        connection.execute(_PATIENCE)
     except BaseException:
         connection.close()
         raise
@@ -148,7 +148,7 @@ def _open_reader(path: Path, mode: str) -> sqlite3.Connection:
                 f"{path} was written by an older Rama (schema {version}):"
                 " `rama capture -w FILE` brings it up to date"
             )
-        for pragma in _READER_PRAGMAS:
+        for pragma in (*_READER_PRAGMAS, _PATIENCE):
             connection.execute(pragma)
     except BaseException:
         connection.close()

@@ -1,12 +1,13 @@
 """The one connection that writes a store, in a thread of its own.
 
-`put_*` are called in the loop's thread and cost about a microsecond; a batch is written every
+`put_*` are called where flows end and cost about a microsecond; a batch is written every
 50 ms or 256 items. Nothing here ever raises into the traffic: what cannot be written waits within
 a budget of bytes, then bodies are dropped, then flows, and all of it is counted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -29,7 +30,7 @@ BATCH_BYTES = 8 * 1024 * 1024
 RETRY = 1.0  # seconds between attempts while the disk is full or the file locked
 ITEM_COST = 4096  # bytes that a waiting item is taken to hold beside its bodies
 LIVE_BODY = 256 * 1024  # of a body still growing, this much is stored before its end
-CLOSE_PATIENCE = 5.0
+CLOSE_PATIENCE = 5.0  # seconds that closing waits for a disk that does not write
 
 _BAD_VALUE = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
 _OVER = frozenset({DONE, FAILED})
@@ -50,8 +51,8 @@ class Writer:
         self._budget = budget
         self._on_problem = on_problem
         self._queue: deque[_Waiting] = deque()
-        self._put = self._taken = 0  # bytes; each is written by one thread only
-        self._put_items = 0
+        self._counting = threading.Lock()
+        self._put = self._taken = self._put_items = 0
         self._wake, self._hurry, self._closing = (threading.Event() for _ in range(3))
         self._done = threading.Condition()
         self._done_items = 0
@@ -146,9 +147,10 @@ class Writer:
         if self._put - self._taken > 2 * self._budget:
             self.dropped_items += 1
             return
-        self._put += cost
-        self._put_items += 1
-        self._queue.append((item, cost))
+        with self._counting:
+            self._put += cost
+            self._put_items += 1
+            self._queue.append((item, cost))
         if not self._wake.is_set():
             self._wake.set()
 
@@ -164,6 +166,7 @@ class Writer:
         """Write what waits, and leave the store as one file; once is enough."""
         if self._closing.is_set():
             return
+        self._deadline = time.monotonic() + CLOSE_PATIENCE
         self._closing.set()
         self._hurry.set()
         self._wake.set()
@@ -172,7 +175,7 @@ class Writer:
         try:
             close_writing(self._lock, self._connection)
         except sqlite3.Error as error:
-            self._on_problem(f"cannot close {self.path}: {error}")
+            self._tell(f"cannot close {self.path}: {error}")
 
     def _run(self) -> None:
         while True:
@@ -200,50 +203,54 @@ class Writer:
 
     def _write(self, batch: list[_Waiting]) -> None:
         items = [item for item, _ in batch]
-        deadline = 0.0
-        while not self._attempt(items):
-            if self._closing.is_set():
-                deadline = deadline or time.monotonic() + CLOSE_PATIENCE
-                if time.monotonic() > deadline:
-                    self.dropped_items += len(items)
-                    break
-            time.sleep(RETRY)
+        error = self._store(items)
+        if isinstance(error, sqlite3.OperationalError):
+            self.dropped_items += len(items)
+        elif error is not None:  # what one item has in it must not keep the others out
+            for item in items:
+                self._store_alone(item)
         self._taken += sum(cost for _, cost in batch)
         with self._done:
             self._done_items += len(batch)
             self._done.notify_all()
 
-    def _attempt(self, items: list[Item]) -> bool:
-        """Write `items`; False if it is worth another try."""
-        try:
-            self._batches.write(items)
-        except sqlite3.DatabaseError as error:
-            if not isinstance(error, _BAD_VALUE):
-                self._report(f"cannot write {self.path}: {error}")
-                return False
-            self._write_one_by_one(items)
-        except Exception:  # whatever one flow has in it must not keep the others out
-            self._write_one_by_one(items)
-        else:
-            self.written += len(items)
-        if self._problem:
-            self._problem = ""
-            self._on_problem(f"{self.path} is being written again")
-        return True
+    def _store(self, items: list[Item]) -> Exception | None:
+        """Write `items`, however long the disk takes. Gives what is wrong with them, if anything.
 
-    def _write_one_by_one(self, items: list[Item]) -> None:
-        for item in items:
+        While the store is being closed patience has an end: then that is an OperationalError.
+        """
+        while True:
             try:
-                self._batches.write([item])
-            except Exception as error:  # as above
-                self.dropped_items += 1
-                self._on_problem(f"one {type(item).__name__} could not be stored: {error}")
+                self._batches.write(items)
+            except _BAD_VALUE as error:
+                return error
+            except sqlite3.DatabaseError as error:
+                self._report(f"cannot write {self.path}: {error}")
+                if self._closing.is_set() and time.monotonic() > self._deadline:
+                    return sqlite3.OperationalError(str(error))
+            except Exception as error:
+                return error
             else:
-                self.written += 1
+                self.written += len(items)
+                if self._problem:
+                    self._problem = ""
+                    self._tell(f"{self.path} is being written again")
+                return None
+            time.sleep(RETRY)
+
+    def _store_alone(self, item: Item) -> None:
+        error = self._store([item])
+        if error is not None:
+            self.dropped_items += 1
+            self._tell(f"one {type(item).__name__} could not be stored: {error}")
 
     def _report(self, problem: str) -> None:
         if problem != self._problem:
             self._problem = problem
+            self._tell(problem)
+
+    def _tell(self, problem: str) -> None:
+        with contextlib.suppress(Exception):  # whoever is told may be gone; the writer goes on
             self._on_problem(problem)
 
 
