@@ -237,8 +237,7 @@ def _hostile(asked: Asked) -> Reply:
 
 
 def _page(title: str) -> Route:
-    body = f"<!doctype html><title>{title}</title><h1>{title}</h1>\n".encode() * 8
-    return lambda asked: Reply(200, "text/html; charset=utf-8", body)
+    return lambda asked: Reply(200, "text/html; charset=utf-8", assets.article(title).encode())
 
 
 HOSTS: dict[str, dict[str, Route]] = {
@@ -280,7 +279,7 @@ HOSTS: dict[str, dict[str, Route]] = {
     },
     "cdn.demo.test": {
         "/img/": _picture,
-        "/lib/app.js": _static("text/javascript", assets.JS.encode() * 6),
+        "/lib/app.js": lambda asked: _static("text/javascript", assets.library().encode())(asked),
     },
     "news.demo.test": {
         "/feed.xml": lambda asked: Reply(200, "application/atom+xml", assets.FEED.encode()),

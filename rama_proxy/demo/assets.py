@@ -9,13 +9,20 @@ import json
 import random
 import struct
 import zlib
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 
 SEED = 20_26
 PRODUCTS = 24
 
 _ADJECTIVES = ("Quiet", "Amber", "Folded", "Northern", "Brisk", "Hollow", "Silver", "Late")
 _NOUNS = ("Lamp", "Kettle", "Satchel", "Notebook", "Compass", "Blanket", "Radio", "Mug")
+_WORDS = (  # of an article
+    "proxy header quiet river lantern socket window paper signal morning trailer meadow cipher "
+    "harbour packet copper stream orchard gateway velvet anchor bridge candle between under over "
+    "carries answers listens waits returns opens the a one every"
+)
 _UNICODE = ("Café crème", "Übergröße", "日本語の本", "Смешной кот", "שולחן עץ", "naïve 🦙")
 
 CSS = """\
@@ -98,6 +105,43 @@ def shop_page() -> str:
         '<header><img src="/static/logo.svg" alt="" width="48"><h1>Demo Shop</h1></header>\n'
         f"<main>\n{cards}\n</main>\n</body>\n</html>\n"
     )
+
+
+@cache
+def article(title: str) -> str:
+    """A page of text about nothing in particular."""
+    chance = random.Random(title)  # noqa: S311  as above
+    words = _WORDS.split()
+    sentences = (
+        " ".join(chance.choices(words, k=chance.randrange(6, 18))).capitalize() + "."
+        for _ in range(80)
+    )
+    text = "\n".join(f"  <p>{' '.join(group)}</p>" for group in batched(sentences, 4))
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>\n'
+        f'<link rel="stylesheet" href="/static/app.css"></head>\n<body><h1>{title}</h1>\n'
+        f"{text}\n</body>\n</html>\n"
+    )
+
+
+@cache
+def library() -> str:
+    """A script as a build tool leaves it: long, and about nothing."""
+    chance = random.Random(SEED)  # noqa: S311  as above
+    names = ["".join(chance.choices("abcdefghkmnpqrstuvwxyz", k=5)) for _ in range(600)]
+    lines = (
+        f"function {name}({chance.choice('efgt')}){{return {chance.choice(names)}("
+        f"{chance.randrange(1, 9999)},{chance.choice(names)})^{chance.randrange(1 << 20)}}}"
+        for name in names
+    )
+    return '"use strict";' + "".join(lines) + "\n//# sourceMappingURL=app.js.map\n"
+
+
+def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """`items` in lists of `size`."""
+    rest = iter(items)
+    while group := list(islice(rest, size)):
+        yield group
 
 
 @cache
