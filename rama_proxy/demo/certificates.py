@@ -14,6 +14,18 @@ from cryptography.x509.oid import NameOID
 
 DAY = timedelta(days=1)
 
+_MAY_SIGN = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class DemoAuthority:
     """Signs what the demo's servers show. Its files are in `directory`, `path` is its own."""
@@ -28,6 +40,10 @@ class DemoAuthority:
         certificate = (
             _builder(self._name, self._name, self._key, now - DAY, now + 2 * DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_MAY_SIGN, critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
+            )
             .sign(self._key, hashes.SHA256())
         )
         self.path.write_bytes(certificate.public_bytes(Encoding.PEM))
@@ -43,6 +59,10 @@ class DemoAuthority:
             _builder(subject, issuer, self._leaf_key, start, start + 3 * DAY)
             .add_extension(
                 x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()),
+                critical=False,
             )
             .sign(key, hashes.SHA256())
         )
