@@ -154,6 +154,17 @@ def test_of_a_body_still_growing_the_beginning_is_stored(path: Path) -> None:
         assert reader.body(1, "response") == bytes(response.body)
 
 
+def test_a_body_still_growing_counts_for_what_is_stored_of_it(path: Path) -> None:
+    flow = with_body(1, b"x" * (8 * LIVE_BODY))
+    flow.state = ACTIVE
+    with writing(path, budget=4 * LIVE_BODY) as writer:
+        for _ in range(3):
+            writer.put_flow(flow)
+            assert writer.flush(PATIENCE)
+        assert writer.dropped_bodies == 0
+    assert rows(path, "SELECT size, refs FROM bodies") == [(LIVE_BODY, 1)]
+
+
 def test_equal_bodies_are_stored_once_and_go_with_the_last(path: Path) -> None:
     with writing(path) as writer:
         for number in range(1, 4):

@@ -93,6 +93,8 @@ class Writer:
 
         A flow under way is copied and may be put again: the last one put is what stays.
         """
+        if flow.state not in _OVER:
+            flow = _snapshot(flow, LIVE_BODY)
         cost = ITEM_COST + sum(map(len, flow.request.body.chunks))
         if flow.response is not None:
             cost += sum(map(len, flow.response.body.chunks))
@@ -100,8 +102,6 @@ class Writer:
             if cost > ITEM_COST:
                 self.dropped_bodies += 1
             flow, cost = _snapshot(flow, 0), ITEM_COST
-        elif flow.state not in _OVER:
-            flow = _snapshot(flow, LIVE_BODY)
         self._append(flow, cost)
         if flow.state == HELD:
             self._hurry.set()

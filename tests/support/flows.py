@@ -46,8 +46,9 @@ CLIENT_HELLO = b64decode(
     "ACYAJAAdACAIj6uckpmPZBbOfucxnFIHWxKOEXC7y34LijLYB6hzGQ=="
 )
 
-JA3 = "375c6162a492dfbf2795909110ce8424"
-JA4 = "t13d1812h2_85036bcba153_b26ce05bbdd6"
+# What fingerprint.py makes of that hello.
+JA3 = "26f189b187cf57352e89d1bd8c60a4f8"
+JA4 = "t13d1811h2_85036bcba153_1f22a2ca17c4"
 
 HOSTS = (
     "api.example.com",
