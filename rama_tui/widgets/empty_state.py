@@ -50,7 +50,7 @@ class EmptyState(Widget):
     def render(self) -> Text:
         """The lines for `why`, as a block in the middle."""
         width = min(WIDEST, max(20, self.size.width - 4))
-        lines = _lines(self.why, width)
+        lines = lines_for(self.why, width)
         widest = max(len(text) for text, _ in lines)
         left = " " * max(0, (self.size.width - widest) // 2)
         shown = Text(no_wrap=True, overflow="ellipsis")
@@ -61,7 +61,8 @@ class EmptyState(Widget):
         return shown
 
 
-def _lines(why: Emptiness, width: int) -> list[tuple[str, str]]:
+def lines_for(why: Emptiness, width: int) -> list[tuple[str, str]]:
+    """The lines for `why`, no wider than `width` where it can be, each with its style."""
     if why.filter_text:
         text = escape_text(why.filter_text)
         hidden = "1 flow is" if why.hidden == 1 else f"{why.hidden:,} flows are"

@@ -109,7 +109,7 @@ class FlowList(ScrollView, can_focus=True):
             target = len(ids) - 1 if self.follow else 0
         else:
             target = self.view.near(self._anchor)
-        self.scroll_to(y=max(0, target - row), animate=False)
+        self._scroll(target - row)
         self._place_cursor(target)
         self.refresh()
         self.post_message(self.Moved())
@@ -127,7 +127,7 @@ class FlowList(ScrollView, can_focus=True):
         else:
             self.unseen += added
             if top_id is not None and (moved := self.view.near(top_id)) != top:
-                self.scroll_to(y=moved, animate=False)
+                self._scroll(moved)
             if cursor_id is not None:
                 self._place_cursor(self.view.near(cursor_id), reveal=False)
             else:
@@ -162,9 +162,15 @@ class FlowList(ScrollView, can_focus=True):
     def _reveal(self, index: int) -> None:
         top, height = self.scroll_offset.y, self.size.height - 1
         if index < top:
-            self.scroll_to(y=index, animate=False)
+            self._scroll(index)
         elif index >= top + height:
-            self.scroll_to(y=index - height + 1, animate=False)
+            self._scroll(index - height + 1)
+
+    def _scroll(self, top: int) -> None:
+        """Let row `top` be the first in sight, as far as there are rows below it."""
+        if self.size.height > 1:
+            last = len(self.view) + 1 - self.size.height
+            self.scroll_to(y=max(0, min(last, top)), animate=False)
 
     def _refresh_rows(self, *indexes: int) -> None:
         for index in indexes:
@@ -186,7 +192,7 @@ class FlowList(ScrollView, can_focus=True):
     def action_page(self, pages: float) -> None:
         """Move by `pages` of what is in sight, at once."""
         rows = round(pages * max(1, self.size.height - 1))
-        self.scroll_to(y=self.scroll_offset.y + rows, animate=False)
+        self._scroll(self.scroll_offset.y + rows)
         self._go(self.cursor + rows)
 
     def action_top(self) -> None:

@@ -73,7 +73,7 @@ class StatusBar(Widget):
 
     def render(self) -> Text:
         """The chips that fit, in their order."""
-        chips = _fitting(chips_of(self.status), self.size.width)
+        chips = fitting(chips_of(self.status), self.size.width)
         text = Text(no_wrap=True, overflow="ellipsis")
         self._places = []
         for number, chip in enumerate(chips):
@@ -132,7 +132,7 @@ def _flows(count: int) -> str:
     return f"{count:,} flow" if count == 1 else f"{count:,} flows"
 
 
-def _fitting(chips: list[Chip], width: int) -> list[Chip]:
+def fitting(chips: list[Chip], width: int) -> list[Chip]:
     """Those of `chips` that fit into `width` cells, the least important left out."""
     kept = list(chips)
     while len(kept) > 1 and _width(kept) > width:
