@@ -39,6 +39,10 @@ class Load:
                 number += WORKERS
                 time.sleep(max(0.0, begin + number / RATE - time.monotonic()))
 
+    def wait(self, count: int) -> None:
+        """Wait until `count` requests were answered."""
+        wait_for(lambda: len(self.done) >= count, f"{count} answers", 60)
+
     def join(self) -> None:
         """Wait for the workers, who end with the engine."""
         for thread in self._threads:
@@ -48,7 +52,7 @@ class Load:
 def test_kill_9_loses_at_most_a_second(tmp_path: Path, nginx: Nginx, ca: TestAuthority) -> None:
     with Engine(tmp_path, "--ssl-ca", str(ca.path)) as engine:
         load = Load(engine, nginx)
-        wait_for(lambda: len(load.done) > 3 * RATE, "1500 requests", 60)
+        load.wait(3 * RATE)
         killed = time.monotonic()
         engine.signal(signal.SIGKILL)
         engine.wait()
