@@ -218,6 +218,12 @@ def test_without_standard_streams_it_records(nginx: Nginx, tmp_path: Path) -> No
     assert "Traceback" not in closed.stderr
 
 
+def test_an_ipv6_address_is_named_in_brackets(tmp_path: Path) -> None:
+    options = ("-p", "0", "--listen-host", "::1", "-w", tmp_path / "s.db", "--for", "10ms")
+
+    assert "rama: listening on [::1]:" in rama("capture", *options).stderr
+
+
 def test_a_taken_port_is_named_and_a_free_one_offered(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -229,6 +235,17 @@ def test_a_taken_port_is_named_and_a_free_one_offered(tmp_path: Path) -> None:
         r"port (\d+) is free: use --port \1\n",
         run.stderr,
     )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_start_that_fails_leaves_a_store_that_was_there_alone(tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    rama("capture", "-p", "0", "-w", store, "--for", "1ms")
+    before = store.stat().st_size
+
+    assert rama("capture", "-p", "0", "-w", store, "-s", "/nowhere/a.py").returncode == 1
+
+    assert store.stat().st_size == before
 
 
 @pytest.mark.parametrize(
@@ -257,6 +274,7 @@ def test_a_mistake_is_one_sentence_and_an_exit_code(
     assert error in run.stderr
     assert "Traceback" not in run.stderr
     assert run.stdout == ""
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_store_is_new_and_private_when_none_is_named(tmp_path: Path) -> None:

@@ -138,6 +138,9 @@ def test_without_a_terminal_it_is_headless(tmp_path: Path) -> None:
 
     assert run.returncode == 0
     assert "/stream" in run.stdout
+    refused = rama("demo", "--tui", "-p", "0")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "Error: --tui needs a terminal" in refused.stderr
 
 
 def test_everything_is_the_same_every_time() -> None:

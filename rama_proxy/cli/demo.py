@@ -38,6 +38,8 @@ def demo(
     names end in demo.test and lead nowhere else; the requests are the same every time.
     """
     del params
+    if with_tui and not has_terminal():
+        raise click.UsageError("--tui needs a terminal")
     if has_terminal() if with_tui is None else with_tui:
         ctx.exit(open_terminal(ctx, None, "--demo", str(visits or 0)))
     from rama_proxy.demo.stage import Stage

@@ -25,6 +25,7 @@ from rama_proxy.engine import Proxy
 from rama_proxy.errors import RamaError, StartError
 from rama_proxy.filters import Filter
 from rama_proxy.model.flow import Flow
+from rama_proxy.model.message import authority_of
 from rama_proxy.store.files import new_store_path
 from rama_proxy.units import format_duration, format_size
 
@@ -74,7 +75,7 @@ class Recording:
                 self.stop = proxy.stop_wanted
                 if not self.attached or self.count is not None:
                     proxy.capture.on_flow.append(self._on_flow)
-                await proxy.start()
+                await self._start(proxy)
                 return await self._serve(proxy)
             except asyncio.CancelledError:
                 if not self.signal:
@@ -83,6 +84,16 @@ class Recording:
             finally:
                 if self.companion is not None:
                     await self.companion.close()
+
+    async def _start(self, proxy: Proxy) -> None:
+        """Start, or leave nothing behind: an empty capture would be the newest one."""
+        is_new = not self.store.exists()
+        try:
+            await proxy.start()
+        except BaseException:
+            if is_new:
+                self.store.unlink(missing_ok=True)
+            raise
 
     async def _serve(self, proxy: Proxy) -> int:
         task = None
@@ -190,7 +201,7 @@ class Recording:
     # --- what is said
 
     def _announce(self, proxy: Proxy) -> None:
-        where = [f"{host}:{port}" for host, port in proxy.addresses]
+        where = [authority_of("", *address) for address in proxy.addresses]
         say(
             f"listening on {', '.join(where)} ({proxy.mode.text}), recording into {self.store}; "
             f"clients have to trust {proxy.authority.path}",
@@ -204,7 +215,7 @@ class Recording:
         assert proxy.control is not None
         ready = {
             "ready": True,
-            "listen": [f"{host}:{port}" for host, port in proxy.addresses],
+            "listen": [authority_of("", *address) for address in proxy.addresses],
             "store": str(self.store),
             "control": str(proxy.control.path),
             "token": proxy.token,
