@@ -23,6 +23,7 @@ _WEB_CHARSETS = frozenset(
     }
 )
 _AS_WINDOWS = {"ascii": "cp1252", "iso8859-1": "cp1252", "latin-1": "cp1252"}  # WHATWG 4.2
+_LIKE_ASCII = frozenset({"utf-16", "utf-16-le", "utf-16-be", "iso2022_jp"})  # to a UTF-8 decoder
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -74,7 +75,7 @@ def to_utf8(data: bytes, charset: str | None = None) -> tuple[bytes, str]:
     named = web_charset(charset)
     note = f"unknown charset {charset!r}" if charset and named is None else ""
     if named == "utf-8" or is_utf8(data):
-        return (_decoded(data, named), note) if named in {"utf-16", "iso2022_jp"} else (data, note)
+        return (_decoded(data, named), note) if named in _LIKE_ASCII else (data, note)
     if named is None and (meta := _META_CHARSET.search(data[:1024])):
         named = web_charset(meta[1].decode("ascii", "replace"))
     if named is None or named == "utf-8":

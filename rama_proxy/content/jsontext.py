@@ -71,7 +71,7 @@ def indentation(data: bytes) -> int:
         steps = array("b", _STRING.sub(b"", part).translate(_STEPS, _NO_STRUCTURE))
         depths = array("q", accumulate(steps, initial=depth))
         depth = depths[-1]
-        total += 2 * sum(depths)
+        total += 2 * (sum(depths) - depths[0])
         if total > MAX_INDENTATION:
             break
     return total
@@ -96,16 +96,17 @@ def indent_loosely(data: bytes) -> bytes:
     out: list[bytes] = []
     depth = 0
     fresh = False  # just behind an opening bracket
+    ended = False  # just behind a whole value
     for match in _TOKEN.finditer(data):
         token = match[0]
         if token in b"]}":
             depth = max(depth - 1, 0)
             out.append(token if fresh else _line(depth) + token)
-            fresh = False
+            fresh, ended = False, depth == 0
             continue
-        if fresh:
+        if fresh or (ended and token != b","):
             out.append(_line(depth))
-            fresh = False
+        fresh = ended = False
         if token in b"[{":
             depth += 1
             fresh = True

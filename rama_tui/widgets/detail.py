@@ -6,6 +6,7 @@ decoded and formatted in a thread.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import ClassVar, Self
 
@@ -32,6 +33,7 @@ from rama_tui.widgets.timing_view import TimingView
 from rama_tui.widgets.tls_view import TlsView
 
 REST = 0.06  # seconds; a held key repeats every 33 ms
+BURST = 0.25  # seconds between calls that belong together
 GRACE = 0.04  # seconds in which a body comes into the same frame as its head
 SIDE_BY_SIDE = 96  # cells from which the response stands beside the request
 MESSAGES, TLS, TIMING, RAW = "messages", "tls", "timing", "raw"
@@ -108,6 +110,7 @@ class Detail(Widget):
         self._wanted: Flow | None = None
         self._flow: Flow | None = None  # is shown, or is being prepared
         self._drawn: Flow | None = None  # is shown by the line above and the heads
+        self._asked = 0.0  # when `show` was called last
         self._rest: Timer | None = None
         self._grace: Timer | None = None
         self._fresh: set[str] = set()  # tabs that show the flow as it is
@@ -150,14 +153,19 @@ class Detail(Widget):
         return self._rest is None and self._grace is None and not busy
 
     def show(self, flow: Flow | None) -> None:
-        """Show `flow` as soon as nothing else was asked for during REST seconds.
+        """Show `flow`: at once, or in a burst of calls as soon as it is over for REST seconds.
 
         The same flow as it is by now keeps its place on the screen.
         """
         self._wanted = flow
+        now = time.monotonic()
+        delay = REST if now - self._asked < BURST else 0.001
+        self._asked = now
         if self._rest is not None:
             self._rest.stop()
-        self._rest = self.set_timer(REST, self._present)
+        self._rest = self.set_timer(delay, self._present)
+        if flow is not None and self._drawn is None:
+            self.remove_class("-empty")  # so that it can take the focus
 
     def _present(self) -> None:
         """The cursor rests: prepare what the active tab shows of the flow."""
