@@ -51,13 +51,21 @@ def screen_of(pilot: Pilot[int]) -> FlowsScreen:
     return next(screen for screen in pilot.app.screen_stack if isinstance(screen, FlowsScreen))
 
 
-async def until(pilot: Pilot[int], condition: Callable[[], object], seconds: float = 10) -> None:
-    """Wait until `condition` is true and the screen has caught up."""
+async def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Let the loop run until `condition` is true. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"waited in vain; the screen shows:\n{text_of(pilot)}", pytrace=False)
+            pytest.fail(f"waited {seconds:g} s in vain")
         await asyncio.sleep(0.01)
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait until `condition` is true and the screen has caught up."""
+    try:
+        await eventually(condition, seconds)
+    except pytest.fail.Exception as error:
+        pytest.fail(f"{error.msg}; the screen shows:\n{text_of(pilot)}")
     await pilot.pause()
 
 
