@@ -60,10 +60,9 @@ class Shell:
     @property
     def port(self) -> int:
         """The port that its first words name."""
-        found = wait_for(
-            lambda: re.search(r"listening on [^ ]*?:(\d+)", "\n".join(self.errors)),
-            "the port that it listens on",
-        )
+        line = self.says("listening on ")
+        found = re.search(r"listening on \S+:(\d+)", line)
+        assert found is not None, line
         return int(found[1])
 
     def says(self, text: str) -> str:
