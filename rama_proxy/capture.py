@@ -52,13 +52,11 @@ class Capture:
 
     def _store(self, flow: Flow) -> None:
         stored = self._stored
-        if flow.client.id not in stored:
-            stored.add(flow.client.id)
-            self.writer.put_connection(flow.client)
-        server = flow.server
-        if server is not None and server.id not in stored:
-            stored.add(server.id)
-            self.writer.put_connection(server)
+        for info in (flow.client, flow.server):
+            if info is not None and info.id not in stored:
+                if info.closed is None:
+                    stored.add(info.id)
+                self.writer.put_connection(info)
         self.writer.put_flow(flow)
 
     def closed(self, info: ConnectionInfo) -> None:

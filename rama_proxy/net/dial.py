@@ -73,10 +73,9 @@ class Dialer:
             left = len(addresses) - index
             try:
                 async with asyncio.timeout(self.timeout / left) if left > 1 else nullcontext():
-                    _, stream = await loop.create_connection(
-                        lambda: self.sweeper.watch(Stream(info)), *address
-                    )
-                return stream
+                    _, stream = await loop.create_connection(lambda: Stream(info), *address)
+                # not before: uvloop makes a stream for a connection that fails, too
+                return self.sweeper.watch(stream)
             except TimeoutError:
                 problem = None
             except OSError as error:

@@ -17,8 +17,9 @@ class Sweeper:
 
     def watch(self, stream: Stream) -> Stream:
         """Look after `stream` until it is lost."""
-        self.streams.add(stream)
-        stream.on_lost = self.streams.discard
+        if not stream.lost:
+            self.streams.add(stream)
+            stream.on_lost = self.streams.discard
         return stream
 
     def sweep(self) -> int:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
-import time
 from pathlib import Path
 
-import pytest
-import uvloop
-
 from rama_proxy.config import Options
-from tests.support.abuse import fill, server, small_client, until, vanish
+from tests.support.abuse import on_uvloop, until
 from tests.support.peers import free_port
 from tests.support.running import Running, closed, origin, running
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """The loop of the product."""
-    return uvloop.EventLoopPolicy()
 
 
 def get(port: int, fields: str = "") -> bytes:
@@ -48,6 +35,7 @@ def at_rest(engine: Running) -> bool:
 
 
 class TestNothingStays:
+    @on_uvloop
     async def test_servers_that_refuse(self, tmp_path: Path) -> None:
         port = free_port()
         async with running(tmp_path, options(port)) as engine:
@@ -59,13 +47,14 @@ class TestNothingStays:
             await until(lambda: at_rest(engine), "20 connections to be forgotten")
             assert engine.proxy.capture._stored == set()
 
+    @on_uvloop
     async def test_servers_that_close_after_each_answer(self, tmp_path: Path) -> None:
         answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
         async with origin(answer) as port, running(tmp_path, options(port)) as engine:
-            reader, writer = await engine.connect()
             for _ in range(20):
+                reader, writer = await engine.connect()
                 writer.write(get(port))
-                assert await reader.readexactly(len(answer)) == answer
-            await closed(writer)
+                assert await reader.read() == answer
+                await closed(writer)
             await until(lambda: at_rest(engine), "20 connections to be forgotten")
             assert engine.proxy.capture._stored == set()
