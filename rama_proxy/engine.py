@@ -18,13 +18,14 @@ from rama_proxy.addon_set import AddonSet
 from rama_proxy.capture import Capture
 from rama_proxy.certs.authority import Authority
 from rama_proxy.certs.contexts import Contexts
-from rama_proxy.config import Options, config_dir
+from rama_proxy.config import Options, config_dir, convert_option
 from rama_proxy.control.messages import Message
 from rama_proxy.control.server import ControlServer, Handler, make_socket_path, make_token
 from rama_proxy.errors import ConfigError
 from rama_proxy.hooks import Hooks, addon_name
 from rama_proxy.model import connection, flow
 from rama_proxy.model.connection import Address
+from rama_proxy.model.message import authority_of
 from rama_proxy.modes import MODES
 from rama_proxy.modes.spec import parse_mode
 from rama_proxy.net.dial import Dialer
@@ -117,6 +118,9 @@ class Proxy:
         """Where clients can connect."""
         return [(self.listener.host, self.listener.port)]
 
+    def _listen(self) -> list[str]:
+        return [authority_of("", host, port) for host, port in self.addresses]
+
     async def stop(self, *, drain: bool = True) -> None:
         """Accept no more, let exchanges end within the shutdown timeout, close the store."""
         self.listener.close()
@@ -149,7 +153,7 @@ class Proxy:
             "control_path": str(self.control.path),
             "control_token": self.token,
             "engine_pid": str(os.getpid()),
-            "listen": json.dumps([f"{host}:{port}" for host, port in self.addresses]),
+            "listen": json.dumps(self._listen()),
             "mode": self.mode.text,
             "ca_path": str(self.authority.path),
             "ended_at": "",
@@ -195,13 +199,11 @@ class Proxy:
         return {"addons": len(self.hooks.addons)}
 
     async def _set_option(self, args: Message) -> Message:
-        name, value = str(args.get("name")), args.get("value")
+        name = str(args.get("name"))
         if name not in LIVE_OPTIONS:
             known = ", ".join(sorted(LIVE_OPTIONS))
             raise ConfigError(f"{name!r} cannot be set while the engine runs; these can: {known}")
-        kind = type(getattr(self.options, name))
-        if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
-            raise ConfigError(f"{name} takes a {kind.__name__}, not {value!r}")
+        value = convert_option(name, args.get("value"), "control")
         setattr(self.options, name, value)
         self.wiring.phases = Phases(self.options)
         self.wiring.dialer.timeout = self.options.connect_timeout
@@ -238,7 +240,7 @@ class Proxy:
             "version": __version__,
             "pid": os.getpid(),
             "started": self.started,
-            "listen": [f"{host}:{port}" for host, port in self.addresses],
+            "listen": self._listen(),
             "mode": self.mode.text,
             "store": str(self.store),
             "ca": str(self.authority.path),

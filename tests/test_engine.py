@@ -99,7 +99,7 @@ class TestControl:
 
     async def test_set_takes_effect(self, tmp_path: Path) -> None:
         async with origin(OK) as port, running(tmp_path) as engine:
-            await command(engine, "set", name="body_limit", value=1)
+            await command(engine, "set", name="body_limit", value="1")
             await get(engine, port)
             (flow,) = engine.flows()
         assert flow.response is not None
@@ -109,9 +109,9 @@ class TestControl:
         ("name", "value", "problem"),
         [
             ("port", 1, "cannot be set while the engine runs"),
-            ("body_limit", "many", "takes a int"),
-            ("keep_host", 1, "takes a bool"),
-            ("body_limit", True, "takes a int"),
+            ("body_limit", "many", "control: body_limit: expected"),
+            ("keep_host", "perhaps", "control: keep_host: expected"),
+            ("body_limit", True, "control: body_limit: expected"),
         ],
     )
     async def test_set_refuses(
