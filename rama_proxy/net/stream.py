@@ -174,6 +174,7 @@ class Stream(Signal, asyncio.Protocol):
         if exc is not None and self.error is None:
             self.error = PeerClosed(f"connection lost: {exc}")
         self.stalled = False
+        self.engines = ()  # they write to us: a cycle that would keep OpenSSL's 60 KB until a gc
         self.wake()
         if self.on_lost is not None:
             self.on_lost(self)

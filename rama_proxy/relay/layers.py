@@ -20,6 +20,7 @@ def closing(inner: Service[Conn]) -> Service[Conn]:
             for stream in conn.pool.drain():
                 await close_upstream(conn, stream)
             conn.client.close()
+            _forget_frames(conn.client.error)
             conn.wiring.capture.closed(conn.client.info)
 
     return serve
@@ -55,3 +56,10 @@ def explaining(inner: Service[Conn]) -> Service[Conn]:
             conn.client.info.error = conn.client.info.error or str(error)
 
     return serve
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drop the tracebacks: their frames hold the stream, and the stream holds the error."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
