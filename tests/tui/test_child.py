@@ -81,9 +81,9 @@ def test_one_that_dies_without_a_word_is_told_by_its_last_line() -> None:
 
 
 def test_one_that_is_killed_names_the_signal() -> None:
-    with running("import os, signal; os.kill(os.getpid(), signal.SIGKILL)") as engine:
-        with pytest.raises(StartError, match=r"signal 9"):
-            engine.wait_ready()
+    suicide = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with running(suicide) as engine, pytest.raises(StartError, match=r"signal 9"):
+        engine.wait_ready()
 
 
 def test_one_that_never_answers_is_ended() -> None:
