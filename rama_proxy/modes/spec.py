@@ -33,5 +33,7 @@ def parse_mode(text: str) -> ModeSpec:
     except ValueError as error:
         raise ConfigError(f"mode {text!r}: {error}; write reverse:http[s]://host[:port]") from error
     if path != "/":
-        raise ConfigError(f"mode {text!r}: a path cannot be given; write reverse:http[s]://host[:port]")
+        raise ConfigError(
+            f"mode {text!r}: a path cannot be given; write reverse:http[s]://host[:port]"
+        )
     return ModeSpec("reverse", scheme, (host, port), text)
