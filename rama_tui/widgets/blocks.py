@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rich.cells import cell_len, chop_cells
 
 from rama_proxy.model.text import escape_text
-from rama_tui.widgets.lines_view import Run, Runs
+from rama_tui.widgets.lines_view import Block, Run, Runs
 
 GAP = 2  # cells between columns
 MAX_LABEL = 28
@@ -119,6 +119,8 @@ class Table:
         if cell_len(label) > labels:  # on a row of its own, or cut in two by its values
             self._rows.append([(label, entry.tone)])
             label = ""
+            if not any(cell.text for cell in entry.cells):
+                return
         for index in range(max((len(column) for column in columns), default=1)):
             runs: Runs = [(_padded(label if index == 0 else "", labels), entry.tone)]
             for column in columns:
@@ -136,7 +138,7 @@ class Columns:
 
     width = 0
 
-    def __init__(self, *columns: Sequence[Paragraph | Table | Rule | Blank]) -> None:
+    def __init__(self, *columns: Sequence[Block]) -> None:
         self.columns = columns
         self._cell = 0
         self._cells: list[list[Runs]] = []

@@ -20,7 +20,9 @@ from rama_tui.widgets.lines_view import LinesView, Runs
 PART = 1 << 20  # bytes whose lines are counted at once
 MAX_LINE = 4000  # bytes of a line that are drawn; wrapped, all of it is
 MAX_EXACT = 1 << 20  # bytes that are wrapped by the cells of their letters, 0.1 s
+MAX_WRAPPED = 500_000  # lines, 0.3 s
 TAB = 4
+SPREAD = 4  # cells that a byte may take: a tab, `\\xff`
 
 
 class TextLines:
@@ -32,22 +34,28 @@ class TextLines:
         self.starts, self.longest = line_starts(data)
         self._rows = self.starts  # where rows begin: lines, or pieces of them
         self._end = _end(data)
+        self._spread = 1 if data.isascii() and b"\t" not in data else SPREAD
         self._gutter = len(str(len(self.starts))) + 1
         self._highlighter = highlighter(language)
 
     @property
+    def can_wrap(self) -> bool:
+        """Whether there are few enough lines for it to take no time that is felt."""
+        return len(self.starts) <= MAX_WRAPPED
+
+    @property
     def width(self) -> int:
         """The cells of the longest line at most."""
-        if self.wrap:
+        if self.wrap and self.can_wrap:
             return 0
         note = 24 if self.longest > MAX_LINE else 0
-        return self._gutter + 1 + min(self.longest, MAX_LINE) + note
+        return self._gutter + min(self.longest, MAX_LINE) * self._spread + note
 
     def layout(self, width: int) -> int:
         """One row for each line, or as many as it takes when lines are wrapped."""
-        room = max(2, width - self._gutter - 1)
-        if self.wrap and self.longest > room:
-            self._rows = _wrapped(self.data, self.starts, room)
+        room = max(2, width - self._gutter)
+        if self.wrap and self.can_wrap and (self.longest - 1) * self._spread > room:
+            self._rows = _wrapped(self.data, self.starts, room, self._spread)
         else:
             self._rows = self.starts
         return len(self._rows)
@@ -93,14 +101,14 @@ def _end(data: bytes) -> int:
     return len(data) + (not data.endswith(b"\n"))
 
 
-def _wrapped(data: bytes, starts: array[int], width: int) -> array[int]:
-    """Where rows of at most `width` cells begin."""
+def _wrapped(data: bytes, starts: array[int], width: int, spread: int) -> array[int]:
+    """Where rows of at most `width` cells begin; a byte takes at most `spread` cells."""
     rows = array("q")
     done = exact = 0  # lines; bytes
     ends = starts[1:]
     ends.append(_end(data))
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if end - start - 1 <= width:
+        if (end - start - 1) * spread <= width:
             continue
         rows.extend(starts[done:index])
         done = index + 1
@@ -123,8 +131,10 @@ def _pieces(line: bytes, start: int, width: int) -> list[int]:
     while text:
         rows.append(start)
         count = min(len(text), width)
-        while count > 1 and _cells(text[:count]) > width:
-            count = max(1, count * width // _cells(text[:count]) - 1)
+        while count > 1 and (cells := _cells(text[:count])) > width:
+            count = max(1, min(count - 1, count * width // cells))
+        while count < len(text) and _cells(text[: count + 1]) <= width:
+            count += 1
         start += len(text[:count].encode("utf-8", "surrogateescape"))
         text = text[count:]
     return rows

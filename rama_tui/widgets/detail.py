@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import ClassVar, Self
 
 from textual.app import ComposeResult
@@ -49,7 +50,8 @@ BODIES = "detail-bodies"  # the group of our workers
 class Detail(Widget):
     """Shows one flow. `load_bodies` fills in its bodies; it is called in a thread, once at a time.
 
-    It may raise a RamaError, which is shown where the body would be.
+    It may raise a RamaError, which is shown where the body would be. `now` is what the expiry of
+    certificates is counted from.
     """
 
     DEFAULT_CSS = """
@@ -102,11 +104,13 @@ class Detail(Widget):
         self,
         load_bodies: Callable[[Flow], None],
         *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         id: str | None = None,  # noqa: A002  Textual's name
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._preparation = Preparation(load_bodies)
+        self._now = now
         self._wanted: Flow | None = None
         self._flow: Flow | None = None  # is shown, or is being prepared
         self._drawn: Flow | None = None  # is shown by the line above and the heads
@@ -202,7 +206,7 @@ class Detail(Widget):
             return
         self._fresh.add(tab)
         if tab == TLS:
-            self.query_one(TlsView).show_flow(flow, keep_place=same)
+            self.query_one(TlsView).show_flow(flow, self._now(), keep_place=same)
         elif tab == TIMING:
             self.query_one(TimingView).show_flow(flow, keep_place=same)
         elif tab == MESSAGES:
@@ -243,7 +247,7 @@ class Detail(Widget):
             return
         event.stop()
         if event.state == WorkerState.ERROR:
-            problem = Body(None, "", (f"the body cannot be shown: {worker.error!r}",))
+            problem = Body(None, "", "", (f"the body cannot be shown: {worker.error!r}",))
             self._draw()
             for view in self.query(MessageView):
                 view.show_body(problem)

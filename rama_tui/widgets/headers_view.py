@@ -6,6 +6,7 @@ from rich.cells import cell_len
 
 from rama_proxy.model.headers import Headers, to_text
 from rama_proxy.model.message import Request, Response
+from rama_proxy.model.text import escape_text
 from rama_tui.widgets.blocks import Blank, Cell, Entry, Rule, Table, wrap
 from rama_tui.widgets.lines_view import Block, Runs
 
@@ -13,12 +14,13 @@ _STATUS_TONES = {1: "dim", 2: "good", 3: "word", 4: "warning", 5: "bad"}
 
 
 class StartLine:
-    """Three words of a start line, the first and last in colours of their own."""
+    """Three words of a start line, the first and last in colours of their own. Escapes them."""
 
     width = 0
 
     def __init__(self, first: Cell, rest: str, last: str) -> None:
-        self.first, self.rest, self.last = first, rest, last
+        self.first = Cell(escape_text(first.text), first.tone)
+        self.rest, self.last = escape_text(rest), escape_text(last)
         self._rows: list[Runs] = []
 
     def layout(self, width: int) -> int:

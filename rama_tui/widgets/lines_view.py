@@ -110,6 +110,7 @@ class LinesView(ScrollView, can_focus=True):
         self._strips: LRUCache[int, Strip] = LRUCache(1024)
         self._palette: dict[str, Style] = {}
         self._base: Style | None = None
+        self._visible = 0  # cells of a row, without the scroll bar's
 
     # --- what is shown
 
@@ -127,7 +128,7 @@ class LinesView(ScrollView, can_focus=True):
 
     def lay_out(self) -> None:
         """Lay the rows out anew: the width or a block has changed."""
-        width = self._row_width()
+        width = self._visible = self.scrollable_content_region.width
         if width < 1:
             return
         counts = [block.layout(width) for block in self._blocks]
@@ -139,9 +140,6 @@ class LinesView(ScrollView, can_focus=True):
         self.set_reactive(Widget.virtual_size, size)
         self._scroll_update(size)
         self.refresh()
-
-    def _row_width(self) -> int:
-        return self.scrollable_content_region.width
 
     def row_text(self, index: int) -> str:
         """The text of row `index`."""
@@ -158,7 +156,7 @@ class LinesView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Row `y` of the visible area."""
         left, top = self.scroll_offset
-        width = self.size.width
+        width = self._visible
         index = top + y
         style = self._base or self._base_style()
         if index >= self.row_count:

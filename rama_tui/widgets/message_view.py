@@ -31,6 +31,7 @@ class Body:
 
     lines: TextLines | HexLines | None
     title: str
+    mode: str
     notes: tuple[str, ...] = ()
 
 
@@ -42,8 +43,8 @@ def prepare(message: Message | None, mode: str, *, wrap: bool = False) -> Body |
     title = " · ".join(part for part in (_format(view, mode), _sizes(message, view, mode)) if part)
     notes = (view.note,) if view.note else ()
     if view.name == "hex":
-        return Body(HexLines(view.data), title, notes)
-    return Body(TextLines(view.data, view.language, wrap=wrap), title, notes)
+        return Body(HexLines(view.data), title, mode, notes)
+    return Body(TextLines(view.data, view.language, wrap=wrap), title, mode, notes)
 
 
 def _format(view: View, mode: str) -> str:
@@ -91,7 +92,7 @@ class MessageView(SideView):
 
     def show_body(self, body: Body | None) -> None:
         """Show the body that `prepare` made, or that there is none."""
-        same_view = self._body is None or (body is not None and self._body.title == body.title)
+        same_view = self._body is None or (body is not None and self._body.mode == body.mode)
         self._body = body
         self._waiting = False
         self._show(keep_place=same_view)
@@ -121,13 +122,17 @@ class MessageView(SideView):
         ]
 
     def _body_blocks(self, flow: Flow, message: Message) -> list[Block]:
-        notes: list[Block] = [Paragraph(note, "warning") for note in body_notes(flow, message)]
-        if self._body is None or self._body.lines is None:
-            if self._waiting and message.body.size:
-                return [Rule("body", "dim"), *notes, Paragraph("reading …", "dim")]
-            return [*notes, *_no_body(flow, message)]
-        notes += [Paragraph(note, "warning") for note in self._body.notes]
-        return [Rule(f"body · {self._body.title}", "title"), *notes, self._body.lines]
+        body = self._body
+        notes = body_notes(flow, message) + list(body.notes if body is not None else ())
+        warnings: list[Block] = [Paragraph(note, "warning") for note in notes]
+        if body is not None and body.lines is not None:
+            return [Rule(f"body · {body.title}"), *warnings, body.lines]
+        if self._waiting and message.body.size:
+            return [Rule("body"), *warnings, Paragraph("reading …", "dim")]
+        if message.body.size:
+            return [Rule("body"), *warnings]
+        unfinished = flow.state == ACTIVE and not message.body.complete
+        return [*warnings, Paragraph("No body yet." if unfinished else "No body.", "dim")]
 
 
 def _subject(flow: Flow | None, message: Request | Response | None) -> str:
@@ -171,11 +176,3 @@ def body_notes(flow: Flow, message: Message) -> list[str]:
 def _announces_body(message: Message) -> bool:
     length = message.headers.get("content-length")
     return "transfer-encoding" in message.headers or (length is not None and length != "0")
-
-
-def _no_body(flow: Flow, message: Message) -> list[Block]:
-    if message.body.size:
-        return []
-    if flow.state == ACTIVE and not message.body.complete:
-        return [Paragraph("No body yet.", "dim")]
-    return [Paragraph("No body.", "dim")]

@@ -64,7 +64,7 @@ class Preparation:
             if raw:
                 result.wires[side] = prepare_wire(message, mode, wrap=wrap)
             elif problem:
-                result.bodies[side] = Body(None, "", (problem,))
+                result.bodies[side] = Body(None, "", mode, (problem,))
             else:
                 result.bodies[side] = prepare(message, mode, wrap=wrap)
         return result

@@ -109,4 +109,6 @@ class SideView(Vertical):
         self.wrap = not self.wrap
         for text in self.wrapping():
             text.wrap = self.wrap
+            if self.wrap and not text.can_wrap:
+                self.notify("Too many lines to be wrapped; scroll sideways.", severity="warning")
         self.lines.lay_out()

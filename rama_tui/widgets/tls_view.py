@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rama_proxy.content.tls import (
     Fact,
@@ -16,21 +16,17 @@ from rama_proxy.content.tls import (
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
 from rama_tui.widgets.blocks import Blank, Cell, Columns, Entry, Paragraph, Rule, Table
-from rama_tui.widgets.lines_view import LinesView
+from rama_tui.widgets.lines_view import Block, LinesView, Runs
 
 WIDE = 110  # cells from which both sides stand beside each other
-
-Part = Paragraph | Table | Rule | Blank
 
 
 class TlsView(LinesView):
     """What is known about both connections of a flow."""
 
-    def show_flow(
-        self, flow: Flow, *, now: datetime | None = None, keep_place: bool = False
-    ) -> None:
+    def show_flow(self, flow: Flow, now: datetime, *, keep_place: bool = False) -> None:
         """Show the connections of `flow`; `now` is what expiry is counted from."""
-        self.show_blocks([_Sides(flow, now or datetime.now(UTC))], keep_place=keep_place)
+        self.show_blocks([_Sides(flow, now)], keep_place=keep_place)
 
 
 class _Sides:
@@ -51,15 +47,15 @@ class _Sides:
             self._columns = Columns([*self.client, Blank(), *self.server])
         return self._columns.layout(width)
 
-    def row(self, index: int) -> list[tuple[str, str]]:
+    def row(self, index: int) -> Runs:
         """Row `index`."""
         return self._columns.row(index)
 
 
 def _side(
     title: str, flow: Flow, info: ConnectionInfo | None, side: str, now: datetime
-) -> list[Part]:
-    parts: list[Part] = [Rule(title, side)]
+) -> list[Block]:
+    parts: list[Block] = [Rule(title, side)]
     missing = absence(flow, side)
     if info is not None:
         parts.append(_table(connection_facts(info, flow.kind)))
@@ -80,10 +76,10 @@ def _side(
     return parts
 
 
-def _chain(certificates: Sequence[bytes], now: datetime) -> list[Part]:
+def _chain(certificates: Sequence[bytes], now: datetime) -> list[Block]:
     from rama_proxy.content.certificate import certificate_facts, certificate_title
 
-    parts: list[Part] = []
+    parts: list[Block] = []
     for index, der in enumerate(certificates):
         place = "certificate" if index == 0 else f"issuer {index}"
         parts += [Blank(), Rule(f"{place} · {certificate_title(der)}")]

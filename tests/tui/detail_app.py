@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
@@ -10,6 +11,8 @@ from textual.pilot import Pilot
 from rama_proxy.model.flow import Flow
 from rama_tui.themes import DARK, LIGHT
 from rama_tui.widgets.detail import Detail
+from rama_tui.widgets.lines_view import LinesView
+from rama_tui.widgets.message_view import MessageView
 
 
 class DetailApp(App[None]):
@@ -29,16 +32,31 @@ class DetailApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """The pane alone."""
-        yield Detail(self._load)
+        yield Detail(self._load, now=lambda: datetime(2026, 6, 1, tzinfo=UTC))
 
     def on_mount(self) -> None:
         """Show the flow."""
         self.detail.show(self._first)
 
     @property
+    def request(self) -> MessageView:
+        """The request's pane."""
+        return self.query(MessageView).first()
+
+    @property
+    def response(self) -> MessageView:
+        """The response's pane."""
+        return self.query(MessageView).last()
+
+    @property
     def detail(self) -> Detail:
         """The pane."""
         return self.query_one(Detail)
+
+
+def texts(view: LinesView) -> list[str]:
+    """Every row of a view."""
+    return [view.row_text(index) for index in range(view.row_count)]
 
 
 async def settle(pilot: Pilot[None]) -> None:
