@@ -1,7 +1,7 @@
 """Writes the reference pages from the tables in the code; `--check` says whether they are current.
 
 options.md comes from rama_proxy.config, filters.md from rama_proxy.filters, keys.md from
-rama_tui.actions.
+rama_tui.actions, the manual pages in man/ from the commands' help.
 """
 
 from __future__ import annotations
@@ -9,11 +9,17 @@ from __future__ import annotations
 import sys
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from click_man.core import write_man_pages
+
+from rama_proxy import __version__
+from rama_proxy.cli import main
 from rama_proxy.config import OptionInfo, option_infos
 from rama_proxy.filters import OPERATORS, Operator
 from rama_tui.actions import ACTIONS, PLACES, key_names
 
+MANUAL_DATE = "November 2026"  # of the last change to the commands that a reader would notice
 HERE = Path(__file__).parent
 NOTE = "\n<!-- Written by `make docs` from {source}. Edit that. -->\n"
 
@@ -119,14 +125,22 @@ def escape(text: str) -> str:
     return text.replace("|", "\\|").replace("[", "\\[").replace("<", "&lt;")
 
 
+def manual_pages() -> dict[str, str]:
+    """A page in man's language for each command, by its path."""
+    with TemporaryDirectory() as folder:
+        write_man_pages("rama", main, version=__version__, target_dir=folder, date=MANUAL_DATE)
+        return {f"man/{path.name}": path.read_text("utf-8") for path in Path(folder).iterdir()}
+
+
 PAGES = {"options.md": options_page, "filters.md": filters_page, "keys.md": keys_page}
 
 
-def main() -> int:
+def write_pages() -> int:
     """Exit code 1 if `--check` finds a page that is not current."""
     stale = []
-    for name, page in PAGES.items():
-        file, text = HERE / name, page()
+    pages = {name: page() for name, page in PAGES.items()} | manual_pages()
+    for name, text in pages.items():
+        file = HERE / name
         if "--check" not in sys.argv[1:]:
             file.write_text(text, "utf-8")
         elif not file.exists() or file.read_text("utf-8") != text:
@@ -137,4 +151,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_pages())
