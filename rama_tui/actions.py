@@ -59,30 +59,46 @@ ACTIONS = (
         "copy.url", "y", "copy_url", "Copy URL", "Put the URL into the clipboard.", FLOWS, "URL"
     ),
     Action("follow", "F", "follow", "Follow", "Stay at the newest flow, or stop.", FLOWS, "Follow"),
-    Action("next", "J,shift+down", "step(1)", "Next flow", "Move on without leaving it.", FLOWS),
-    Action("previous", "K,shift+up", "step(-1)", "Previous flow", "The same, backwards.", FLOWS),
+    Action(
+        "next", "J,shift+down", "step(1)", "Next flow", "Without leaving the opened one.", FLOWS
+    ),
+    Action("previous", "K,shift+up", "step(-1)", "Previous flow", "Likewise.", FLOWS),
     Action(
         "clear", "escape", "clear_filter", "Clear filter", "Show all flows again.", FLOWS, "Clear"
     ),
     Action("close", "escape,q", "close", "Back", "Close the opened flow.", OPEN, "Back"),
     Action("zoom", "z", "zoom", "Zoom", "Give it the whole screen, or back.", OPEN, "Zoom"),
-    Action("down", "down,j", "move(1)", "Down", "One flow down.", LIST, palette=False),
-    Action("up", "up,k", "move(-1)", "Up", "One flow up.", LIST, palette=False),
+    Action("down", "down,j", "move(1)", "Down", "To the next flow.", LIST, palette=False),
+    Action("up", "up,k", "move(-1)", "Up", "To the flow before.", LIST, palette=False),
     Action(
-        "page.down", "pagedown,space", "page(1)", "Page down", "A page down.", LIST, palette=False
+        "page.down",
+        "pagedown,space",
+        "page(1)",
+        "Page down",
+        "By as many flows as are in sight.",
+        LIST,
+        palette=False,
     ),
-    Action("page.up", "pageup,b", "page(-1)", "Page up", "A page up.", LIST, palette=False),
+    Action(
+        "page.up",
+        "pageup,b",
+        "page(-1)",
+        "Page up",
+        "By as many flows as are in sight.",
+        LIST,
+        palette=False,
+    ),
     Action(
         "half.down",
         "ctrl+d",
         "page(0.5)",
         "Half a page down",
-        "Half a page down.",
+        "By half as many.",
         LIST,
         palette=False,
     ),
     Action(
-        "half.up", "ctrl+u", "page(-0.5)", "Half a page up", "Half a page up.", LIST, palette=False
+        "half.up", "ctrl+u", "page(-0.5)", "Half a page up", "By half as many.", LIST, palette=False
     ),
     Action("top", "g,home", "top", "Top", "To the oldest flow.", LIST),
     Action("bottom", "G,end", "bottom", "Bottom", "To the newest flow, and follow.", LIST),
@@ -92,7 +108,7 @@ ACTIONS = (
         "ctrl+p,colon",
         "command_palette",
         "Commands",
-        "Search everything that can be done.",
+        "Find what can be done by its name.",
         EVERYWHERE,
         palette=False,
     ),
@@ -101,24 +117,37 @@ ACTIONS = (
         "tab",
         "app.focus_next",
         "Next pane",
-        "Move the focus on.",
+        "List, filter line, panes of the opened flow.",
         EVERYWHERE,
         palette=False,
     ),
-    Action("pane.back", "shift+tab", "app.focus_previous", "Previous pane", "Or back.", EVERYWHERE),
     Action(
-        "theme", "ctrl+t", "toggle_theme", "Light or dark", "Change between the two.", EVERYWHERE
+        "pane.back",
+        "shift+tab",
+        "app.focus_previous",
+        "Previous pane",
+        "The other way round.",
+        EVERYWHERE,
     ),
+    Action("theme", "ctrl+t", "toggle_theme", "Light or dark", "Change the colours.", EVERYWHERE),
     Action(
         "leave",
         "q",
         "leave",
         "Quit",
-        "A proxy that was started with it ends too; one that was not goes on.",
+        "A proxy that was started here ends too.",
         EVERYWHERE,
         "Quit",
     ),
-    Action("quit", "ctrl+q", "quit", "Quit at once", "From wherever you are.", EVERYWHERE),
+    Action(
+        "quit",
+        "ctrl+q",
+        "quit",
+        "Quit at once",
+        "From wherever you are.",
+        EVERYWHERE,
+        priority=True,
+    ),
 )
 
 

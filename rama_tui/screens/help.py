@@ -63,7 +63,12 @@ class HelpScreen(ModalScreen[None]):
         box = Vertical(id="help")
         box.border_title, box.border_subtitle = "Help", "esc closes"
         with box, VerticalScroll():
-            yield Static(help_table(look(self, "help--title"), look(self, "help--name")))
+            yield Static()
+
+    def on_mount(self) -> None:
+        """Fill in the tables, in the colours that are known by now."""
+        table = help_table(look(self, "help--title"), look(self, "help--name"))
+        self.query_one(Static).update(table)
 
     def action_scroll(self, lines: int) -> None:
         """Scroll by `lines`, at once."""

@@ -361,7 +361,7 @@ async def test_nothing_to_copy(tmp_path: Path) -> None:
 async def test_help_lists_keys_and_closes(store: Path) -> None:
     async with shown(Session(store)) as pilot:
         await pilot.press("question_mark")
-        await until_shows(pilot, "Help", "Everywhere", "Search everything that can be done.")
+        await until_shows(pilot, "Help", "Everywhere", "Find what can be done by its name.")
         await pilot.press("G")
         await until_shows(pilot, "~ja4")
         await pilot.press("q")
