@@ -117,6 +117,7 @@ class Detail(Widget):
         self._asked = 0.0  # when `show` was called last
         self._rest: Timer | None = None
         self._grace: Timer | None = None
+        self._limits: dict[SideView, int | None] = {}  # rows that panes are high at most
         self._fresh: set[str] = set()  # tabs that show the flow as it is
 
     def compose(self) -> ComposeResult:
@@ -301,6 +302,20 @@ class Detail(Widget):
         """Stack the panes where they do not fit beside each other."""
         self.set_class(event.size.width < SIDE_BY_SIDE, "-stacked")
         self.set_class(event.size.height < 30, "-low")
+        self._fit_heights()
+
+    def on_lines_view_laid_out(self, event: LinesView.LaidOut) -> None:
+        """A pane has more or fewer rows."""
+        event.stop()
+        self._fit_heights()
+
+    def _fit_heights(self) -> None:
+        """Panes below each other take no more than they fill, and leave the rest to the other."""
+        stacked = self.has_class("-stacked")
+        for view in self.query(SideView):
+            limit = view.lines.row_count + 1 if stacked else None
+            if self._limits.get(view) != limit:
+                self._limits[view] = view.styles.max_height = limit
 
 
 def _title(flow: Flow) -> Content:

@@ -18,6 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.events import Resize
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
@@ -103,6 +104,9 @@ class LinesView(ScrollView, can_focus=True):
         Binding("G,end", "bottom", "Bottom", show=False, id="detail.bottom"),
     ]
 
+    class LaidOut(Message):
+        """The rows were arranged; there may be more or fewer than before."""
+
     def __init__(self, id: str | None = None) -> None:  # noqa: A002  Textual's name
         super().__init__(id=id)
         self._blocks: list[Block] = []
@@ -140,6 +144,7 @@ class LinesView(ScrollView, can_focus=True):
         self.set_reactive(Widget.virtual_size, size)
         self._scroll_update(size)
         self.refresh()
+        self.post_message(self.LaidOut())
 
     def row_text(self, index: int) -> str:
         """The text of row `index`."""
@@ -229,9 +234,10 @@ class LinesView(ScrollView, can_focus=True):
         self._strips.clear()
 
     def on_resize(self, event: Resize) -> None:
-        """Arrange the rows for the new width."""
+        """Arrange the rows for a new width."""
         del event
-        self.lay_out()
+        if self.scrollable_content_region.width != self._visible:
+            self.lay_out()
 
     # --- keys
 
