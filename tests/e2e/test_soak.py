@@ -112,7 +112,7 @@ def test_memory_and_descriptors_stay_flat(engine: Engine, nginx: Nginx) -> None:
     assert sent > 20 * SECONDS
     query = "select count(*) from flows where state = 'done'"
     wait_for(lambda: engine.query(query)[0][0] == sent, f"{sent} rows")
-    third = len(samples) // 3
-    growth = max(samples[-third:]) - max(samples[third : 2 * third])
-    assert growth < 4 * MIB + MIB * SECONDS / 600, samples
+    assert max(samples) < 140 * MIB, samples  # 32 MiB are SQLite's cache, filled by and by
+    settled = samples[len(samples) // 2 :]
+    assert max(settled) - settled[0] < 8 * MIB + 32 * MIB * (SECONDS < 300), samples
     wait_for(lambda: len(list(descriptors.iterdir())) < 60, "descriptors to be closed", 90)
