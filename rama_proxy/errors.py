@@ -11,6 +11,7 @@
     ├── AddonError             a script that does not load
     ├── ExportError            a flow that a format cannot express
     ├── ProtocolError          a peer broke its protocol; `status` is what the client is told
+    │   └── Http2Error             the same in HTTP/2: the code and the stream to answer with
     └── ConnectionProblem      a connection could not be made or did not last
         ├── UpstreamError      the server side; `status` 502
         │   ├── UpstreamTimeout    `status` 504
@@ -18,6 +19,7 @@
         │   └── UpstreamTlsError   handshake or verification; `cause` names it
         ├── ClientTlsError     the client broke off the handshake; it may not trust our CA
         ├── PeerTimeout        a peer was silent for longer than its phase allows
+        │   └── PeerStalled        it left unread what was sent to it
         └── PeerClosed         a peer closed in the middle of something
 
 A message says what, where, and got what. It is meant for a person and never ends in a stop.
@@ -83,6 +85,15 @@ class ProtocolError(RamaError):
         self.status = status
 
 
+class Http2Error(ProtocolError):
+    """An HTTP/2 peer broke its protocol: `code` is for RST_STREAM, for GOAWAY if `stream` is 0."""
+
+    def __init__(self, code: int, message: str, stream: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+        self.stream = stream
+
+
 class ConnectionProblem(RamaError):
     """A connection could not be made or did not last. `status` is what a waiting client is told."""
 
@@ -125,6 +136,10 @@ class PeerTimeout(ConnectionProblem):
     """A peer was silent for longer than its phase allows."""
 
     status = 504
+
+
+class PeerStalled(PeerTimeout):
+    """A peer left unread for too long what was sent to it."""
 
 
 class PeerClosed(ConnectionProblem):

@@ -74,9 +74,11 @@ class Listener:
 
     async def _run(self, stream: Stream) -> None:
         await self.serve(stream)
+        stream.close()
+        await stream.gone()  # until then it has its file, and counts
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self.tasks.pop(task).close()
+        self.tasks.pop(task).reset()  # whom a failure or a stop cut off must not take it for an end
         if not task.cancelled() and (error := task.exception()) is not None:
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "a connection's task failed", "exception": error, "task": task}

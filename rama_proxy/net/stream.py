@@ -8,6 +8,7 @@ stream stamps its last activity and one sweeper expires those that are silent to
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 import time
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from rama_proxy.errors import PeerClosed, PeerTimeout, ProtocolError, RamaError
+from rama_proxy.errors import PeerClosed, PeerStalled, PeerTimeout, ProtocolError, RamaError
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.net.tls import TlsEngine
 
@@ -42,6 +43,9 @@ class Phase:
     limit: float
     whole: bool = False
     resting: bool = False
+
+
+CLOSING = Phase("close", 0.0)  # for as long as a peer may leave unread what was sent
 
 
 class Signal:
@@ -249,24 +253,34 @@ class Stream(Signal, asyncio.Protocol):
 
     def overdue(self, now: float, stall_limit: float) -> bool:
         """Whether the phase's time is over, or the peer has not read for `stall_limit` seconds."""
-        if self.stalled:
-            return now - max(self.since, self.last) > stall_limit
         phase = self.phase
+        if self.stalled or phase is CLOSING:
+            return now - self.since > stall_limit  # what it sends does not show that it reads
         if phase is None:
             return False
         start = self.since if phase.whole else max(self.since, self.last)
         return now - start > phase.limit
 
+    def look_for_reset(self) -> None:
+        """Notice that the peer has reset the connection, which without reading nothing shows."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # type: ignore[attr-defined]
+            if problem:
+                self.error = self.error or PeerClosed(f"connection lost: {os.strerror(problem)}")
+                self.transport.abort()
+
     def expire(self) -> None:
         """End the stream because its time is over; whoever waits gets PeerTimeout."""
         phase = self.phase
-        if self.stalled or phase is None:
-            self.error = PeerTimeout("the peer stopped reading")
+        unread = self.stalled or phase is CLOSING
+        if unread or phase is None:
+            self.error = PeerStalled("the peer stopped reading")
         else:
             self.error = PeerTimeout(f"no {phase.what} within {phase.limit:g} s")
         self.eof = True
         self.phase = None
-        if self.stalled:
+        if unread:
             self.reset()
         self.wake()
 
@@ -342,12 +356,17 @@ class Stream(Signal, asyncio.Protocol):
     # --- the end
 
     def close(self) -> None:
-        """Close after what was written has gone out."""
-        self.phase = None
-        if self.lost:
+        """Close after what was written has gone out; see `gone`."""
+        if self.lost or self.phase is CLOSING:
             return
+        self.enter(CLOSING)
         self._close_engines()
         self.transport.close()
+
+    async def gone(self) -> None:
+        """Wait until a connection that was closed has sent the rest, or was given up."""
+        while not self.lost:
+            await changed(self)
 
     def _close_engines(self) -> None:
         try:
@@ -384,7 +403,7 @@ class Stream(Signal, asyncio.Protocol):
             while not self.eof:
                 self.buf.clear()
                 await changed(self)
-        self.transport.close()
+        self.close()
 
 
 def _address(name: object) -> tuple[str, int] | None:

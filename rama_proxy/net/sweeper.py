@@ -25,7 +25,12 @@ class Sweeper:
     def sweep(self) -> int:
         """Expire what is overdue; gives how many."""
         now = monotonic()
-        overdue = [stream for stream in self.streams if stream.overdue(now, self.stall_limit)]
+        overdue = []
+        for stream in self.streams:
+            if stream.reading_paused:
+                stream.look_for_reset()
+            if stream.overdue(now, self.stall_limit):
+                overdue.append(stream)
         for stream in overdue:
             stream.expire()
         return len(overdue)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from rama_proxy.errors import PeerClosed, RamaError, UpstreamError
+from rama_proxy.errors import PeerClosed, PeerStalled, RamaError, UpstreamError
 from rama_proxy.hooks import Hooks
 from rama_proxy.model.connection import Address
 from rama_proxy.model.flow import Flow
@@ -78,6 +78,8 @@ class Exchange:
             flow.error = flow.error or "cut off as the proxy stopped"
             if self.server is not None:
                 self.server.stream.close()
+            if self.client.head_sent:
+                conn.client.reset()  # a part of a response must not look whole
             conn.wiring.capture.end(flow)
             raise
         if not self.upgraded:
@@ -90,6 +92,8 @@ class Exchange:
             stream = self.server.stream
             if isinstance(error, UpstreamError):
                 stream.info.error = stream.info.error or str(error)
+            if not stream.writable:
+                stream.reset()  # it does not take what was sent, and would never see an end
             await close_upstream(self.conn, stream)
         if hooks.error:
             await hooks.run(hooks.error, self.flow)
@@ -199,8 +203,22 @@ class Exchange:
             if not moved:
                 client.flush()
                 self._check_client()
+                self._time(server)
                 await changed(server.stream, client.stream)
         await self._finish(server)
+
+    def _time(self, server: ServerSide) -> None:
+        """Let time run for the side whose bytes are awaited, not for one that waits itself."""
+        phases, timing = self.conn.wiring.phases, self.flow.timing
+        if timing.request_end is None:
+            asked = server.stream.writable and timing.response_begin is None
+            phase = phases.request_body if asked else None
+            if self.client.stream.phase is not phase:
+                self.client.stream.enter(phase)
+        if timing.response_begin is not None:
+            phase = phases.response_body if self.client.stream.writable else None
+            if server.stream.phase is not phase:
+                server.stream.enter(phase)
 
     def _move_request(self, server: ServerSide) -> bool:
         client = self.client
@@ -211,8 +229,6 @@ class Exchange:
             self.resend = b""
         if client.body_done:
             self._request_sent(server)
-        elif client.stream.phase is None and self.flow.timing.response_begin is None:
-            client.stream.enter(self.conn.wiring.phases.request_body)
         return bool(wire)
 
     async def _move_head(self, server: ServerSide) -> bool:
@@ -244,7 +260,6 @@ class Exchange:
             self.upgraded = True
             self.keep = False
             return True
-        server.stream.phase = self.conn.wiring.phases.response_body
         if framing.kind == "close" or not http1.keeps_alive(response):
             self.keep = False
         if self.editing is None:
@@ -297,4 +312,6 @@ class Exchange:
         """Stop when nobody is there to take the response."""
         stream = self.conn.client
         if stream.lost or (stream.eof and self.client.body_done):
+            if isinstance(stream.error, PeerStalled):
+                raise stream.error
             raise PeerClosed("the client closed before it had the whole response")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rama_proxy.errors import (
     PeerClosed,
+    PeerStalled,
     PeerTimeout,
     ProtocolError,
     UpstreamError,
@@ -150,6 +151,8 @@ class ServerSide:
 
     def _ended(self, where: str) -> UpstreamError:
         error = self.stream.error
+        if isinstance(error, PeerStalled):
+            return UpstreamTimeout("the server stopped reading")
         if isinstance(error, PeerTimeout):
             return UpstreamTimeout(f"the server sent {error}")
         if isinstance(error, UpstreamError):

@@ -24,9 +24,13 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 def on_uvloop(test: Callable[P, Coroutine[object, object, None]]) -> Callable[P, None]:
     """Run an async test on the loop of the product, which differs from asyncio's in details."""
 
+    async def main(*args: P.args, **kwargs: P.kwargs) -> None:
+        async with asyncio.timeout(20):
+            await test(*args, **kwargs)
+
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        uvloop.run(test(*args, **kwargs))
+        uvloop.run(main(*args, **kwargs))
 
     return run
 
