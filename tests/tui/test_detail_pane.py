@@ -76,6 +76,20 @@ async def test_they_stack_where_it_is_narrow() -> None:
         assert app.request.region.y == app.response.region.y
 
 
+async def test_a_stacked_pane_takes_no_more_rows_than_it_fills() -> None:
+    app = DetailApp(detail_flows.plain())
+    async with app.run_test(size=(80, 45)) as pilot:
+        await settle(pilot)
+        assert app.request.size.height == app.request.lines.row_count + 1
+        app.detail.show(json_flow(100))
+        await settle(pilot)
+        assert app.request.size.height == app.request.lines.row_count + 1
+        assert app.response.size.height == app.detail.size.height - app.request.size.height - 1
+        await pilot.resize_terminal(120, 45)
+        await pilot.pause()
+        assert app.request.size.height == app.response.size.height == app.detail.size.height - 1
+
+
 async def test_v_changes_the_view_of_the_pane_that_has_the_focus() -> None:
     app = DetailApp(detail_flows.exchange())
     async with app.run_test(size=(160, 45)) as pilot:
