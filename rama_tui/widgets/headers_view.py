@@ -30,9 +30,9 @@ class StartLine:
         lead = self.first.text
         if rows[0].startswith(lead):
             self._rows[0] = [(lead, self.first.tone), (rows[0][len(lead) :], "title")]
-        if self.last:
-            if cell_len(rows[-1]) + 1 + cell_len(self.last) > width:
-                self._rows.append([])
+        if self.last and cell_len(rows[-1]) + 1 + cell_len(self.last) > width:
+            self._rows.append([(self.last, "dim")])
+        elif self.last:
             self._rows[-1].append((" " + self.last, "dim"))
         return len(self._rows)
 

@@ -9,6 +9,7 @@ import pytest
 from rama_tui.widgets import body_view, highlight
 from rama_tui.widgets.blocks import Cell, Columns, Entry, Paragraph, Rule, Table, wrap
 from rama_tui.widgets.body_view import MAX_LINE, TextLines, line_starts
+from rama_tui.widgets.headers_view import StartLine
 from rama_tui.widgets.hex_view import HexLines
 from rama_tui.widgets.highlight import Pygments, highlighter
 from rama_tui.widgets.lines_view import Block, Runs
@@ -170,6 +171,18 @@ def test_a_dump_takes_the_width_there_is(width: int, expect: str) -> None:
 )
 def test_wrap(text: str, width: int, expect: list[str]) -> None:
     assert wrap(text, width) == expect
+
+
+@pytest.mark.parametrize(
+    ("width", "expect"),
+    [
+        (20, ["GET /path HTTP/1.1"]),
+        (12, ["GET /path", "HTTP/1.1"]),
+        (5, ["GET", "/path", "HTTP/1.1"]),
+    ],
+)
+def test_a_start_line_keeps_its_words(width: int, expect: list[str]) -> None:
+    assert rows(StartLine(Cell("GET", "word"), "/path", "HTTP/1.1"), width) == expect
 
 
 def test_a_table_wraps_its_values() -> None:
