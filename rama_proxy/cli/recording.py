@@ -92,7 +92,8 @@ class Recording:
             await proxy.start()
         except BaseException:
             if is_new:
-                self.store.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # it may be that there could be no file at all
+                    self.store.unlink()
             raise
 
     async def _serve(self, proxy: Proxy) -> int:
