@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rama_proxy.errors import RamaError
 from rama_proxy.model.flow import Flow
+from rama_proxy.model.text import escape_text
 
 
 def run_tui(
@@ -31,12 +32,16 @@ def run_tui(
         path = file if child is None else child.wait_ready().store
         assert path is not None
         session = Session(path, child)
-        return RamaApp(session, exporters).run() or 0
+        code = RamaApp(session, exporters).run() or 0
+        if child is not None and code == 0 and (count := session.reader.count()):
+            flows = "1 flow is" if count == 1 else f"{count:,} flows are"
+            print(f"{flows} in {escape_text(str(path))}")
+        return code
     except RamaError as error:
-        print(f"rama: {error}", file=sys.stderr)
+        print(f"rama: {escape_text(str(error))}", file=sys.stderr)
         return error.exit_code
     finally:
         if session is not None:
             session.close()
         if child is not None:
-            child.stop()
+            child.stop(lambda: print("Exchanges under way may end…", file=sys.stderr))

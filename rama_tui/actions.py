@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
 
-EVERYWHERE, FLOWS, OPEN, LIST = "everywhere", "flows", "open", "list"
+EVERYWHERE, FLOWS, OPEN, LIST, TYPING = "everywhere", "flows", "open", "list", "typing"
 PLACES = {
     EVERYWHERE: "Everywhere",
     FLOWS: "Flows",
     OPEN: "While a flow is open",
     LIST: "Moving in the list",
+    TYPING: "In the filter line",
 }
 
 
@@ -102,6 +103,22 @@ ACTIONS = (
     ),
     Action("top", "g,home", "top", "Top", "To the oldest flow.", LIST),
     Action("bottom", "G,end", "bottom", "Bottom", "To the newest flow, and follow.", LIST),
+    Action(
+        "filter.keep", "enter", "keep", "Keep", "Back to the list with this filter.", TYPING, "Keep"
+    ),
+    Action(
+        "filter.undo",
+        "escape",
+        "undo",
+        "Undo",
+        "Back to the list with the filter before.",
+        TYPING,
+        "Undo",
+    ),
+    Action(
+        "filter.earlier", "up", "recall(-1)", "Earlier", "A filter that was kept before.", TYPING
+    ),
+    Action("filter.later", "down", "recall(1)", "Later", "The one after it.", TYPING),
     Action("help", "question_mark,f1", "help", "Help", "Keys, signs, filters.", EVERYWHERE, "Help"),
     Action(
         "palette",

@@ -53,7 +53,8 @@ class RamaApp(App[int]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(number, self.exit, 128 + number)
-        self.call_after_refresh(self._freeze)
+        if not self.is_headless:
+            self.call_after_refresh(self._freeze)
 
     async def on_unmount(self) -> None:
         """Leave the engine, and hand the signals back."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,6 +19,7 @@ from typing import IO
 from rama_proxy.errors import StartError
 
 START_TIMEOUT = 30.0  # seconds; a first run makes a certificate authority, a cold disk is slow
+PATIENCE = 0.7  # seconds until a person wonders why nothing happens
 DRAIN_TIMEOUT = 4.0  # seconds in which exchanges under way may end after the person has quit
 STOP_TIMEOUT = 2.0  # seconds between the signals after that
 KEPT_LINES = 20
@@ -94,32 +95,37 @@ class ChildEngine:
 
     def last_words(self) -> str:
         """Why the engine ended: its last line of error output, or its exit status."""
-        self._process.wait(STOP_TIMEOUT)
-        for reader in self._readers:
-            reader.join(STOP_TIMEOUT)
+        if not self._ended(STOP_TIMEOUT):
+            return "it runs, but does not answer"
         said = next((line for line in reversed(self._errors) if line.strip()), "")
         code = self._process.returncode
         status = f"signal {-code}" if code < 0 else f"exit code {code}"
         return f"{said.strip()} ({status})" if said else status
 
-    def stop(self) -> None:
-        """End the engine: close its input and wait, then ask by signal, then kill it."""
+    def stop(self, on_wait: Callable[[], None] = lambda: None) -> None:
+        """End the engine: close its input and wait, then ask by signal, then kill it.
+
+        `on_wait` is called if it takes longer than a person expects.
+        """
         assert self._process.stdin is not None
         self._process.stdin.close()
+        if self._ended(PATIENCE):
+            return
+        on_wait()
         if not self._ended(DRAIN_TIMEOUT):
             # A second SIGTERM lets the engine stop at once.
             for ask in (self._process.terminate, self._process.terminate, self._process.kill):
                 ask()
                 if self._ended(STOP_TIMEOUT):
                     break
-        for reader in self._readers:
-            reader.join(STOP_TIMEOUT)
 
     def _ended(self, timeout: float) -> bool:
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             return False
+        for reader in self._readers:
+            reader.join(STOP_TIMEOUT)
         return True
 
     def _read_output(self, lines: IO[bytes]) -> None:

@@ -58,6 +58,7 @@ class FlowsScreen(Screen[None]):
         self.tail = Tail(session.tail_reader, self)
         self._filter_text = ""  # of what the list shows
         self._engine: str = session.engine
+        self._problem = ""
         self._searched = False
         self._store_size = session.store_size()
 
@@ -141,8 +142,9 @@ class FlowsScreen(Screen[None]):
         if changed or removed:
             self.flow_list.apply(changed, removed)
             self.pane.refresh_open((*changed, *removed))
-        if self.tail.problem:
-            self._say(self.tail.problem)
+        if self.tail.problem != self._problem:
+            self._problem = self.tail.problem
+            self._say(self._problem)
         self._update_status()
 
     def _load_flow(self, flow_id: int | None) -> Flow | None:
@@ -239,6 +241,8 @@ class FlowsScreen(Screen[None]):
             clipboard.complain(
                 self, f"The engine has stopped: {session.engine_error or 'it was shut down'}"
             )
+        if session.engine == RUNNING and self._engine != RUNNING and not self.flow_list.is_chosen:
+            self.flow_list.follow = True
         self._engine = session.engine
         header = self.query_one(HeaderBar)
         header.rates, header.mode = tuple(session.rates), session.facts.mode

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.reactive import reactive
@@ -23,6 +23,7 @@ from textual.widgets import Input, Static
 from rama_proxy.errors import FilterError
 from rama_proxy.filters import Filter, parse_filter
 from rama_proxy.model.text import escape_text
+from rama_tui.actions import TYPING, bindings
 
 DEBOUNCE = 0.12  # seconds without a key before a search begins
 MAX_HISTORY = 50
@@ -32,7 +33,12 @@ PLACEHOLDER = "filter   ~d host   ~m POST   ~c 404   ~b body   ~e failed   &  | 
 class FilterInput(Input):
     """The field. It takes keys in the order in which they were typed, however fast they come."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Keep")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(TYPING)
+
+    @property
+    def bar(self) -> FilterBar:
+        """The line it stands in."""
+        return self.query_ancestor(FilterBar)
 
     async def on_key(self, event: events.Key) -> None:
         """End at enter and escape; a key that was typed after them belongs to who is next."""
@@ -43,18 +49,24 @@ class FilterInput(Input):
         elif event.key in {"enter", "escape"}:
             event.stop()
             event.prevent_default()
-            bar = self.query_ancestor(FilterBar)
-            bar.keep() if event.key == "enter" else bar.action_cancel()
+            self.action_keep() if event.key == "enter" else self.action_undo()
+
+    def action_keep(self) -> None:
+        """Apply what was typed."""
+        self.bar.keep()
+
+    def action_undo(self) -> None:
+        """Take back what was typed."""
+        self.bar.undo()
+
+    def action_recall(self, steps: int) -> None:
+        """Put an earlier or later filter in its place."""
+        self.bar.recall(steps)
 
 
 class FilterBar(Horizontal):
     """A field for a filter expression, and what is wrong with it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Undo"),
-        Binding("up", "recall(-1)", "Earlier"),
-        Binding("down", "recall(1)", "Later filter", show=False),
-    ]
     DEFAULT_CSS = """
     FilterBar {
         height: 1; background: $surface; padding: 0 1;
@@ -169,12 +181,12 @@ class FilterBar(Horizontal):
             self._history = [*self._history[1 - MAX_HISTORY :], text]
         self._leave()
 
-    def action_cancel(self) -> None:
+    def undo(self) -> None:
         """Take back what was typed."""
         self.apply_text(self._before.text)
         self._leave()
 
-    def action_recall(self, steps: int) -> None:
+    def recall(self, steps: int) -> None:
         """Put an earlier or later filter into the field."""
         if not self._history:
             return

@@ -97,6 +97,11 @@ class FlowList(ScrollView, can_focus=True):
         """The id of the flow under the cursor."""
         return self.view.ids[self.cursor] if self.cursor < len(self.view) else None
 
+    @property
+    def is_chosen(self) -> bool:
+        """Whether a person chose where the cursor is."""
+        return self._anchor is not None
+
     # --- what is shown
 
     def show_ids(self, ids: array[int]) -> None:

@@ -49,7 +49,7 @@ class HeaderBar(Widget):
         if self.mode != "regular":
             left.append(f"  {escape_text(self.mode)}")
         room = width - len(left) - len(right) - 4
-        name = escape_text(str(self._store))
+        name = escape_text(_short(self._store))
         if len(name) > room:
             name = escape_text(self._store.name)
         if len(name) <= room:
@@ -58,6 +58,14 @@ class HeaderBar(Widget):
 
     def _style(self, name: str) -> Style:
         return look(self, f"header-bar--{name}")
+
+
+def _short(path: Path) -> str:
+    """`path`, with `~` for the home directory."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)
 
 
 def sparkline(values: tuple[float, ...]) -> str:

@@ -15,6 +15,7 @@ from rama_tui.actions import (
     LIST,
     OPEN,
     PLACES,
+    TYPING,
     Action,
     bindings,
     key_names,
@@ -22,9 +23,16 @@ from rama_tui.actions import (
 from rama_tui.app import RamaApp
 from rama_tui.screens.flows import FlowsScreen
 from rama_tui.screens.help import help_sections
+from rama_tui.widgets.filter_bar import FilterInput
 from rama_tui.widgets.flow_list import FlowList
 
-DOERS = {EVERYWHERE: RamaApp, FLOWS: FlowsScreen, OPEN: FlowsScreen, LIST: FlowList}
+DOERS = {
+    EVERYWHERE: RamaApp,
+    FLOWS: FlowsScreen,
+    OPEN: FlowsScreen,
+    LIST: FlowList,
+    TYPING: FilterInput,
+}
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)

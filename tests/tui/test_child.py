@@ -136,3 +136,12 @@ def test_a_port_in_use_names_it_and_a_free_one(tmp_path: Path) -> None:
     finally:
         first.stop()
         second.stop()
+
+
+def test_waiting_for_the_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "PATIENCE", 0.05)
+    told = []
+    with running(READY + "import time; sys.stdin.read(); time.sleep(0.4)") as engine:
+        engine.wait_ready()
+        engine.stop(lambda: told.append("wait"))
+    assert told == ["wait"]

@@ -76,12 +76,14 @@ def test_no_captured_byte_steers_the_terminal(tmp_path: Path) -> None:
 
 
 @contextmanager
-def started(tmp_path: Path, **variables: str) -> Iterator[tuple[Pty, int]]:
+def started(
+    tmp_path: Path, waiting: bytes = b"Waiting for traffic on"
+) -> Iterator[tuple[Pty, int]]:
     """`rama` with a proxy of its own, and that one's process id."""
     store, port = tmp_path / "flows.db", free_port()
     command = [*COMMAND, "-p", str(port), "-w", str(store)]
-    with Pty(command, columns=100, lines=30, **variables) as terminal:
-        terminal.wait_for(b"Waiting for traffic on")
+    with Pty(command, columns=100, lines=30) as terminal:
+        terminal.wait_for(waiting)
         with Reader(store) as reader:
             found = wait_for(lambda: reader.meta("engine_pid"), "the engine's process id")
             assert found is not None
@@ -136,6 +138,15 @@ def test_a_proxy_that_cannot_start_leaves_the_screen_alone(tmp_path: Path) -> No
         assert b"Traceback" not in terminal.output
         assert terminal.output.strip().startswith(b"rama: ")
         assert len(terminal.output.strip().splitlines()) == 1
+
+
+def test_quitting_says_where_the_flows_are(tmp_path: Path) -> None:
+    make_store(tmp_path / "flows.db", 12)
+    with started(tmp_path, waiting=b"12 flows") as (terminal, _):
+        terminal.send(b"q")
+        assert terminal.exit_code() == 0
+        said = terminal.output[terminal.output.rindex(RESTORED) :]
+        assert f"12 flows are in {tmp_path / 'flows.db'}\r\n".encode() in said
 
 
 def test_keys_in_one_packet_do_what_they_say(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from rama_tui.session import ABSENT, RUNNING, STOPPED, Facts, Session
 from tests.support.engine import Engine
 from tests.support.flows import make_store
 from tests.support.peers import Nginx, curl
-from tests.support.tui import eventually
+from tests.support.tui import eventually, screen_of, shown, until_shows
 
 
 @pytest.fixture
@@ -60,6 +60,15 @@ async def test_a_running_engine_is_attached_to_and_left_alone(engine: Engine, ng
     await session.detach()
     session.close()
     assert engine.process.poll() is None
+
+
+async def test_a_list_of_a_running_engine_follows(engine: Engine, nginx: Nginx) -> None:
+    curl("-x", engine.proxy, f"{nginx.http}/1k")
+    async with shown(Session(engine.store)) as pilot:
+        await until_shows(pilot, f"● 127.0.0.1:{engine.port}", "FOLLOW", "1 flow ")
+        curl("-x", engine.proxy, f"{nginx.http}/1k?again")
+        await until_shows(pilot, "/1k?again", "2 flows")
+        assert screen_of(pilot).flow_list.cursor_id == 2
 
 
 async def test_an_engine_that_ends_is_noticed(engine: Engine) -> None:
