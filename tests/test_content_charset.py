@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rama_proxy.content.charset import looks_binary, to_utf8, web_charset
+from rama_proxy.content.charset import looks_binary, to_utf8
+from rama_proxy.model.charset import web_charset
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,9 @@ class TestMessage:
     def test_text_by_charset(self) -> None:
         response = Response.make(200, b"caf\xe9", {"Content-Type": 'text/plain; charset="latin-1"'})
         assert response.text == "caf\u00e9"
-        response.headers["Content-Type"] = "text/plain; charset=no-such"
+        for charset in ("no-such", "idna", "punycode", "undefined", "a\0b"):
+            response.headers["Content-Type"] = f"text/plain; charset={charset}"
+            assert response.text == "caf\ufffd"
         assert response.text == "caf\ufffd"
         response.text = "\u2713"
         assert response.raw_content == "\u2713".encode()

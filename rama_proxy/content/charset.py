@@ -1,28 +1,15 @@
-"""Bytes of a body as UTF-8 text, and whether they are text at all.
-
-A charset comes from the network: only those of the web are looked up (WHATWG Encoding 4.2), since
-Python's codecs know some that take quadratic time (punycode, idna) or run escapes.
-"""
+"""Bytes of a body as UTF-8 text, and whether they are text at all."""
 
 from __future__ import annotations
 
 import codecs
 import re
 
+from rama_proxy.model.charset import web_charset
+
 _SAMPLE = 4096
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r\f\x1b"))  # hardly any in text; ESC colours logs
 
-_WEB_CHARSETS = frozenset(
-    {
-        *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "latin-1"),
-        *(f"iso8859-{part}" for part in range(1, 17) if part != 12),
-        *(f"cp125{part}" for part in range(9)),
-        *("cp866", "cp874", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic"),
-        *("gb2312", "gbk", "gb18030", "big5", "big5hkscs"),
-        *("shift_jis", "cp932", "euc_jp", "iso2022_jp", "euc_kr", "cp949"),
-    }
-)
-_AS_WINDOWS = {"ascii": "cp1252", "iso8859-1": "cp1252", "latin-1": "cp1252"}  # WHATWG 4.2
 _LIKE_ASCII = frozenset({"utf-16", "utf-16-le", "utf-16-be", "iso2022_jp"})  # to a UTF-8 decoder
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -52,15 +39,6 @@ def looks_binary(data: bytes) -> bool:
         return True
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
     return text.count("\ufffd") > len(sample) // 3
-
-
-def web_charset(name: str | None) -> str | None:
-    """Python's name of charset `name`, None if it is none of the web's."""
-    try:
-        found = codecs.lookup(name or "").name
-    except (LookupError, ValueError):  # ValueError: a NUL in the name
-        return None
-    return _AS_WINDOWS.get(found, found) if found in _WEB_CHARSETS else None
 
 
 def to_utf8(data: bytes, charset: str | None = None) -> tuple[bytes, str]:

@@ -6,6 +6,7 @@ import http
 from typing import Self
 from urllib.parse import parse_qsl
 
+from rama_proxy.model.charset import web_charset
 from rama_proxy.model.coding import decode, encode
 from rama_proxy.model.headers import Headers, to_bytes, to_text
 
@@ -99,20 +100,14 @@ class Message:
 
     @property
     def text(self) -> str:
-        """The body as text, by the charset of Content-Type, else UTF-8; never fails on bytes."""
-        data = self.content
-        charset = self.charset or "utf-8"
-        try:
-            return data.decode(charset, "replace")
-        except LookupError:
-            return data.decode("utf-8", "replace")
+        """The body as text, by the charset of Content-Type if the web knows it, else UTF-8."""
+        return self.content.decode(web_charset(self.charset) or "utf-8", "replace")
 
     @text.setter
     def text(self, text: str) -> None:
-        charset = self.charset or "utf-8"
         try:
-            self.content = text.encode(charset)
-        except (LookupError, UnicodeEncodeError):
+            self.content = text.encode(web_charset(self.charset) or "utf-8")
+        except UnicodeEncodeError:
             self.content = text.encode("utf-8", "surrogateescape")
 
     @property
