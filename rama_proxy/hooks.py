@@ -7,6 +7,7 @@ An addon's exception goes to `report` and never into a flow. Knows nothing of so
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import time
 import traceback
@@ -224,7 +225,11 @@ class Hooks:
             held = time.perf_counter() - begin
             if result is not None and isinstance(result, Awaitable):
                 await result
-        except Exception:  # an addon may raise anything and must not break the flow
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            # An addon may raise anything and must not break the flow; a stop may.
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
             call.errors += 1
             self.report("error", call.source, traceback.format_exc(limit=-4).rstrip())
         call.calls += 1
