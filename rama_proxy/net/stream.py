@@ -167,9 +167,6 @@ class Stream(Signal, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.eof = True
-        for engine in self.engines:
-            if engine.failure is not None and self.error is None:
-                self.error = engine.failure  # it waited for plaintext that came before it
         self.wake()
         return True  # keep the other direction: the rest of a response may still go out
 
@@ -292,13 +289,20 @@ class Stream(Signal, asyncio.Protocol):
         return not self.stalled
 
     def write(self, data: bytes | bytearray) -> None:
-        """Send `data`. Never blocks: look at `writable`, or await drain, after large ones."""
+        """Send `data`. Never blocks: look at `writable`, or await drain, after large ones.
+
+        Never raises either: on a broken connection it is lost, and reading tells why.
+        """
         if self.lost:
             return
-        if self.engines:
-            self.engines[-1].write(data)
-        else:
+        if not self.engines:
             self._transmit(data)
+            return
+        try:
+            self.engines[-1].write(data)
+        except RamaError as error:
+            self.error = self.error or error
+            self.eof = True
 
     def _transmit(self, data: bytes | bytearray) -> None:
         self.info.bytes_out += len(data)
@@ -343,6 +347,9 @@ class Stream(Signal, asyncio.Protocol):
         try:
             for engine in self.engines[first:]:
                 data = engine.feed(data)
+                if engine.failure is not None:  # behind plaintext that still counts
+                    self.error = self.error or engine.failure
+                    self.eof = True
                 if engine.closed:
                     self.eof = True
                 if not data:
