@@ -6,6 +6,7 @@ as it stands, so that the screen shows it. Counters are kept here and nowhere el
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -49,6 +50,14 @@ class Capture:
         self._store(flow)
         for callback in self.on_flow:
             callback(flow)
+
+    def break_off(self, flow: Flow, error: BaseException) -> None:
+        """End `flow` if something has left it open that nobody foresaw: a stop, or a bug."""
+        if flow.id in self.active:
+            stopped = isinstance(error, asyncio.CancelledError)
+            reason = "cut off as the proxy stopped" if stopped else f"internal error: {error!r}"
+            flow.error = flow.error or reason
+            self.end(flow)
 
     def _store(self, flow: Flow) -> None:
         stored = self._stored

@@ -74,13 +74,12 @@ class Exchange:
         except RamaError as error:
             self.keep = False
             await self._fail(hooks, error)
-        except BaseException:
-            flow.error = flow.error or "cut off as the proxy stopped"
+        except BaseException as error:
             if self.server is not None:
                 self.server.stream.close()
             if self.client.head_sent:
                 conn.client.reset()  # a part of a response must not look whole
-            conn.wiring.capture.end(flow)
+            conn.wiring.capture.break_off(flow, error)
             raise
         if not self.upgraded:
             conn.wiring.capture.end(flow)

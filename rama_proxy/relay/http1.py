@@ -41,16 +41,20 @@ async def serve(conn: Conn, on_connect: Connect, on_upgrade: Upgrade) -> None:
             return
         flow = Flow(client.info, request)
         wiring.capture.begin(flow)
-        if request.method == "CONNECT":
-            await on_connect(conn, flow)
-            return
         try:
-            _place(conn, request)
-            exchange = Exchange(conn, flow)
-        except ProtocolError as error:
-            await refuse(conn, flow, error)
-            return
-        keep = await exchange.run()
+            if request.method == "CONNECT":
+                await on_connect(conn, flow)
+                return
+            try:
+                _place(conn, request)
+                exchange = Exchange(conn, flow)
+            except ProtocolError as error:
+                await refuse(conn, flow, error)
+                return
+            keep = await exchange.run()
+        except BaseException as error:
+            wiring.capture.break_off(flow, error)
+            raise
         if exchange.upgraded:
             await on_upgrade(conn, exchange)
             return
