@@ -6,6 +6,7 @@ body that an addon wants whole is held back up to the body limit, an event strea
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from rama_proxy.hooks import Calls, Hooks
@@ -100,6 +101,8 @@ class Editing:
         self.client.send_head(response, rebuilt=True)
         bodyless = flow.request.method == "HEAD" or response.status in {204, 304}
         self.client.send_body(b"" if bodyless else bytes(response.body))
+        await asyncio.sleep(0)  # a client with many requests at once must wait for its turn
+        await self.client.stream.drain()
 
     async def upgrade(self) -> None:
         """Let addons see the head of a 101; its body is no message."""
