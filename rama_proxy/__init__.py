@@ -6,6 +6,7 @@ from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Body, Request, Response
+from rama_proxy.model.websocket import WebSocketData, WebSocketMessage
 from rama_proxy.protocols.client_hello import ClientHello, ServerHello
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "ServerConnectData",
     "ServerHello",
     "TlsInfo",
+    "WebSocketData",
+    "WebSocketMessage",
     "is_plain_text",
     "shell_print",
     "shell_quote",

@@ -117,19 +117,28 @@ class Addon:
     def response(self, flow: Flow) -> Done:
         """The whole response is here and goes to the client next."""
 
+    def websocket_start(self, flow: Flow) -> Done:
+        """A connection became a WebSocket; `flow.websocket` is what it will be known by."""
+
+    def websocket_message(self, flow: Flow) -> Done:
+        """A text or binary message is here; it is `flow.websocket.messages[-1]`."""
+
+    def websocket_end(self, flow: Flow) -> Done:
+        """A WebSocket has ended; `flow.websocket.close_code` says how."""
+
     def error(self, flow: Flow) -> Done:
         """The flow failed; `flow.error` says why. Exactly one of response and error is called."""
 
 
 HOOK_NAMES = tuple(name for name, value in vars(Addon).items() if inspect.isfunction(value))
-BODY_HOOKS = frozenset({"request", "response"})
+BODY_HOOKS = frozenset({"request", "response", "websocket_message"})
 
 
 def when(expression: str = "", *, body: bool = True) -> Callable[[F], F]:
     """Call the hook only for flows that the filter `expression` matches.
 
-    `body=False` on `request` or `response`: the hook does not look at the body, which then streams
-    through; the hook is called once it has gone by.
+    `body=False` on `request`, `response` or `websocket_message`: the hook does not change the body
+    or message, which then streams through; the hook is called once it has gone by.
     """
 
     def mark(function: F) -> F:
@@ -180,6 +189,9 @@ class Hooks:
     request: Calls
     responseheaders: Calls
     response: Calls
+    websocket_start: Calls
+    websocket_message: Calls
+    websocket_end: Calls
     error: Calls
 
     def __init__(self, addons: Iterable[object] = (), report: Report | None = None) -> None:

@@ -197,8 +197,8 @@ async def test_events_pass_at_once(tmp_path: Path) -> None:
 
 
 async def test_upgraded_connection_is_copied(tmp_path: Path) -> None:
-    ask = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+    ask = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\n\r\n"
     (flow,) = await (
         Play(tmp_path)
         .client(ask.replace(b"/", b"http://a.test/", 1))
@@ -209,7 +209,8 @@ async def test_upgraded_connection_is_copied(tmp_path: Path) -> None:
         .server_closes()
         .client_gets_end()
     )
-    assert flow.kind == "websocket"
+    assert flow.kind == "http"
+    assert flow.notes[1:] == ["upgraded to echo, bytes copied"]
     assert bytes(flow.request.body) == b"\x81\x81"
     assert flow.response is not None
     assert bytes(flow.response.body) == b"\x81\x01a"

@@ -7,6 +7,7 @@ import time
 
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.message import Request, Response
+from rama_proxy.model.websocket import WebSocketData
 
 _ids = itertools.count(1)
 
@@ -35,8 +36,9 @@ class Timing:
 class Flow:
     """A request and what became of it.
 
-    `kind` is "http"; "tcp" for a tunnel whose bytes are not HTTP, "tls" for a failed handshake:
-    these have a CONNECT request, made up where the client sent none, that says where they go.
+    `kind` is "http"; "websocket" where it became one, then `websocket` says more; "tcp" for a
+    tunnel whose bytes are not HTTP, "tls" for a failed handshake: these have a CONNECT request,
+    made up where the client sent none, that says where they go.
     `client` and `server` are the connections, `error` says in a sentence what went wrong,
     `notes` what the proxy had to change on the way ("request target made relative"), `metadata`
     is for addons and is stored as far as JSON can hold it.
@@ -59,6 +61,7 @@ class Flow:
         "state",
         "tags",
         "timing",
+        "websocket",
     )
 
     def __init__(self, client: ConnectionInfo, request: Request, kind: str = "http") -> None:
@@ -78,6 +81,7 @@ class Flow:
         self.metadata: dict[str, object] = {}
         self.parent_id: int | None = None
         self.killed = False
+        self.websocket: WebSocketData | None = None
 
     def kill(self) -> None:
         """End this flow at once: the client's connection is reset, nothing more is sent on."""

@@ -7,7 +7,9 @@ from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Request, Response, authority_of
 from rama_proxy.net.stream import Stream, changed
+from rama_proxy.protocols.websocket import is_websocket
 from rama_proxy.relay.exchange import Exchange
+from rama_proxy.relay.websocket import carry_websocket
 from rama_proxy.relay.wiring import Conn, close_upstream
 
 
@@ -63,9 +65,11 @@ async def copy_upgraded(conn: Conn, exchange: Exchange) -> None:
     """Carry a connection that a 101 took away from HTTP."""
     assert exchange.server is not None
     flow = exchange.flow
-    upgrade = (flow.request.headers.get("upgrade") or "").lower()
-    if upgrade == "websocket":
-        flow.kind = "websocket"
+    assert flow.response is not None
+    upgrade = flow.response.headers.get("upgrade") or flow.request.headers.get("upgrade")
+    if is_websocket(upgrade):
+        await carry_websocket(conn, exchange.server.stream, flow)
+        return
     flow.notes.append(f"upgraded to {upgrade or 'another protocol'}, bytes copied")
     await copy(conn, exchange.server.stream, flow)
 

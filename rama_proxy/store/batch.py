@@ -37,8 +37,8 @@ _UPSERT_CONNECTION = _upsert("connections", CONNECTION_COLUMNS)
 _INSERT_CERTIFICATE = "INSERT INTO certificates(sha256, der) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _INSERT_LOG = "INSERT INTO log(at, level, source, message) VALUES (?, ?, ?, ?)"
 _INSERT_MESSAGE = (
-    "INSERT INTO messages(flow_id, seq, from_client, opcode, size, data, at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT(flow_id, seq) DO NOTHING"
+    "INSERT INTO messages(flow_id, seq, from_client, opcode, size, data, at, flags)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(flow_id, seq) DO NOTHING"
 )
 _SET_META = (
     "INSERT INTO meta(key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
@@ -70,6 +70,7 @@ class FlowMessage(NamedTuple):
     size: int
     data: bytes
     at: int
+    flags: int
 
 
 class LogEntry(NamedTuple):

@@ -27,7 +27,7 @@ from rama_proxy.store.lock import writer_pid
 from rama_proxy.store.opening import open_for_reading, recover
 from rama_proxy.store.rows import flow_from_row, from_json, to_json
 
-__all__ = ["Changes", "FlowRow", "LogRow", "Reader", "newest_store", "writer_pid"]
+__all__ = ["Changes", "FlowRow", "LogRow", "MessageRow", "Reader", "newest_store", "writer_pid"]
 
 EVERY = Where("1")
 _FETCH = 256
@@ -54,6 +54,11 @@ _ANNOTATIONS = (
     "SELECT f.id, c.annotations FROM flows f JOIN connections c ON c.id = f.client_id"
     " WHERE f.id IN (SELECT value FROM json_each(?)) AND c.annotations IS NOT NULL"
 )
+_MESSAGES = (
+    "SELECT seq, at, from_client, opcode, size, flags, data FROM messages"
+    " WHERE flow_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+)
+_MESSAGE_COUNT = "SELECT count(*) FROM messages WHERE flow_id = ?"
 _LOG = "SELECT id, at, level, source, message FROM log WHERE id > ? ORDER BY id"
 
 
@@ -105,6 +110,23 @@ class LogRow:
     level: str
     source: str
     message: str
+
+
+@dataclass(slots=True)
+class MessageRow:
+    """A message of a flow; `seq` counts both directions from 1.
+
+    `at` is wall-clock seconds, `size` that of the whole message, `data` what was kept; opcodes and
+    flags are those of model.websocket.
+    """
+
+    seq: int
+    at: float
+    from_client: bool
+    opcode: int
+    size: int
+    flags: int
+    data: bytes
 
 
 class Reader:
@@ -253,6 +275,16 @@ class Reader:
         if data is None or len(data) != size:
             raise StoreError(f"{self.path}: the {side} body of flow {flow_id} is damaged")
         return data
+
+    def messages(self, flow_id: int, after_seq: int = 0, limit: int = 1000) -> list[MessageRow]:
+        """The messages of a flow after number `after_seq`, in order, at most `limit`."""
+        rows = self._all(_MESSAGES, (flow_id, after_seq, limit))
+        return [MessageRow(row[0], row[1] / 1e6, bool(row[2]), *row[3:]) for row in rows]
+
+    def message_count(self, flow_id: int) -> int:
+        """How many messages a flow has."""
+        count: int = self._value(_MESSAGE_COUNT, (flow_id,))
+        return count
 
     def annotations(self, ids: Iterable[int]) -> dict[int, dict[str, str]]:
         """For each of these flows what addons noted on its client's connection."""

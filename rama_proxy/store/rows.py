@@ -215,6 +215,7 @@ def flow_from_row(
     flow.metadata = metadata if isinstance(metadata, dict) else {"metadata": metadata}
     flow.parent_id = row["parent_id"]
     flow.killed = bool(row["flags"] & KILLED)
+    flow.websocket = None
     return flow
 
 

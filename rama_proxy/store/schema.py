@@ -172,7 +172,11 @@ class Step(NamedTuple):
     sql: str
 
 
-STEPS: tuple[Step, ...] = (Step("first", FIRST),)
+MESSAGE_FLAGS = """
+ALTER TABLE messages ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;  -- model/websocket.py names them
+"""
+
+STEPS: tuple[Step, ...] = (Step("first", FIRST), Step("message-flags", MESSAGE_FLAGS))
 
 # What sqlite-utils' Migrations makes itself; made here so that a new store needs no import of it,
 # which costs 90 ms at every start.

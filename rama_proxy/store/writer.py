@@ -111,15 +111,29 @@ class Writer:
         self._append(info, ITEM_COST)
 
     def put_message(
-        self, flow_id: int, seq: int, from_client: bool, opcode: int, data: bytes, at: float
+        self,
+        flow_id: int,
+        seq: int,
+        from_client: bool,
+        opcode: int,
+        data: bytes,
+        at: float,
+        size: int | None = None,
+        flags: int = 0,
     ) -> None:
-        """Store message `seq` of a flow; `at` is wall-clock seconds."""
+        """Store message `seq` of a flow; `at` is wall-clock seconds.
+
+        `size` is that of the whole message where `data` is its beginning, `flags` are those of
+        model.websocket.
+        """
         cost = ITEM_COST + len(data)
-        size = len(data)
+        size = len(data) if size is None else size
         if self.backlog_bytes + cost > self._budget:
             self.dropped_bodies += 1
             data, cost = b"", ITEM_COST
-        message = FlowMessage(flow_id, seq, from_client, opcode, size, data, microseconds(at))
+        message = FlowMessage(
+            flow_id, seq, from_client, opcode, size, data, microseconds(at), flags
+        )
         self._append(message, cost)
 
     def log(self, level: str, source: str, message: str, at: float | None = None) -> None:
