@@ -99,7 +99,7 @@ class Proxy:
             self.listener.close()
             self.writer.close()
             raise
-        self.wiring.dialer.own = self.addresses
+        self.wiring.dialer.own = self.listener.bound
         self._publish()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.writer.flush, TICK)  # who is told next finds it there

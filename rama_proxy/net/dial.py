@@ -17,6 +17,8 @@ from rama_proxy.net.sweeper import Sweeper
 
 MAX_ADDRESSES = 6  # of one name; each may take a share of the timeout
 
+_Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 
 class Dialer:
     """Opens connections to servers.
@@ -112,14 +114,11 @@ class Dialer:
         return list(answer.addresses())
 
     def _is_own(self, address: Address) -> bool:
-        host, port = address
         for own_host, own_port in self.own:
-            if own_port != port:
-                continue
-            if own_host == host:
-                return True
-            if own_host in {"0.0.0.0", "::"} and _is_local(host):  # noqa: S104  compared, not bound
-                return True
+            if own_port == address[1]:
+                own, wanted = ipaddress.ip_address(own_host), _reached(address[0])
+                if own == wanted or (own.is_unspecified and _is_local(wanted)):
+                    return True
         return False
 
 
@@ -157,14 +156,23 @@ def is_ip(host: str) -> bool:
     return True
 
 
-def _is_local(host: str) -> bool:
+def _reached(host: str) -> _Ip:
+    """The address that a kernel connects to for `host`: for none of them loopback."""
     address = ipaddress.ip_address(host)
-    if address.is_loopback or address.is_unspecified:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_unspecified:
+        return ipaddress.ip_address("::1" if address.version == 6 else "127.0.0.1")
+    return address
+
+
+def _is_local(address: _Ip) -> bool:
+    if address.is_loopback:
         return True
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((host, 0))  # only an address of this machine can be bound
+            probe.bind((str(address), 0))  # only an address of this machine can be bound
     except OSError:
         return False
     return True

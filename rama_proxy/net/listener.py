@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from rama_proxy.errors import StartError
-from rama_proxy.model.connection import ConnectionInfo
+from rama_proxy.model.connection import Address, ConnectionInfo
 from rama_proxy.net.stream import Stream
 from rama_proxy.net.sweeper import Sweeper
 
@@ -32,6 +32,7 @@ class Listener:
         self.mode = mode
         self.tasks: dict[asyncio.Task[None], Stream] = {}
         self.refused = 0
+        self.bound: list[Address] = []  # what `host` and `port` mean here, once open
         self.server: asyncio.Server | None = None
 
     async def open(self) -> None:
@@ -43,7 +44,8 @@ class Listener:
             )
         except OSError as error:
             raise self._refusal(error) from error
-        self.port = self.server.sockets[0].getsockname()[1]
+        self.bound = [sock.getsockname()[:2] for sock in self.server.sockets]
+        self.port = self.bound[0][1]
 
     def _refusal(self, error: OSError) -> StartError:
         where = f"{self.host}:{self.port}"
