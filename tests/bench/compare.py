@@ -144,8 +144,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="rama-bench-") as name:
         directory = Path(name)
         with Nginx(directory / "nginx", TestAuthority(directory), log=False) as nginx:
-            print(f"| 1 KiB, {CONNECTIONS} connections, every exchange stored | rama CPU", end="")
-            print(f" | mitmdump {Mitmdump.version()} CPU | less CPU | rama | mitmdump |")
+            mitmdump = f"mitmdump {Mitmdump.version()}"
+            traffic = f"1 KiB, {CONNECTIONS} connections, every exchange stored"
+            print(f"| {traffic} | rama CPU | {mitmdump} CPU | less CPU | rama | mitmdump |")
             print("|---|---|---|---|---|---|", flush=True)
             for number, case in enumerate(cases(nginx, directory)):
                 if options.only not in case.name:
