@@ -7,9 +7,10 @@ stream changes first. The first thing that fails ends the exchange, and `tell_fa
 
 from __future__ import annotations
 
+import asyncio
 import time
 
-from rama_proxy.errors import PeerClosed, PeerStalled, RamaError, UpstreamError
+from rama_proxy.errors import PeerClosed, PeerStalled, RamaError, UpstreamError, UpstreamTimeout
 from rama_proxy.hooks import Hooks
 from rama_proxy.model.connection import Address
 from rama_proxy.model.flow import Flow
@@ -23,6 +24,7 @@ from rama_proxy.relay.http1_sides import ClientSide, ServerSide
 from rama_proxy.relay.wiring import Conn, close_upstream, open_upstream
 
 monotonic = time.monotonic
+MAX_INFORMATIONAL = 100  # 1xx responses kept of one exchange; all of them are passed on
 MAX_RESEND = 64 * 1024  # bytes of a request kept to send it again on a new connection
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110 9.2.2
 
@@ -189,7 +191,8 @@ class Exchange:
             if timing.request_end is None and server.stream.writable:
                 moved = self._move_request(server)
             if timing.response_begin is None:
-                moved = await self._move_head(server) or moved
+                if client.stream.writable or not self.informational:
+                    moved = await self._move_head(server) or moved
                 if self.upgraded:
                     return
             elif client.stream.writable:
@@ -235,8 +238,8 @@ class Exchange:
         flow = self.flow
         try:
             response = server.read_head()
-        except UpstreamError:
-            if not self.resend or server.stream.buf:
+        except UpstreamError as error:
+            if not self.resend or server.stream.buf or isinstance(error, UpstreamTimeout):
                 raise
             await self._reopen(server)
             self.resend = b""
@@ -245,8 +248,11 @@ class Exchange:
             return False
         self.resend = b""
         if response.status < 200 and response.status != 101:
-            self._pass_informational(response)
+            await self._pass_informational(response)
             return True
+        if response.status == 101 and flow.request.headers.get_bytes(b"upgrade") is None:
+            # Or its next bytes would answer requests to others (RFC 9110 15.2.2).
+            raise UpstreamError("the server switched protocols unasked")
         flow.timing.response_begin = monotonic()
         flow.response = response
         response.informational = self.informational
@@ -267,8 +273,11 @@ class Exchange:
             await self.editing.response_head(response)
         return True
 
-    def _pass_informational(self, response: Response) -> None:
-        self.informational.append(response)
+    async def _pass_informational(self, response: Response) -> None:
+        if len(self.informational) < MAX_INFORMATIONAL:
+            self.informational.append(response)
+        else:
+            await asyncio.sleep(0)  # who sends so many must not keep others waiting
         if response.status == 100 and self.editing is not None and self.editing.continued:
             return  # the client has had ours
         self.client.send_head(response, rebuilt=False)

@@ -3,14 +3,15 @@ that name fields, servers that answer what nobody asked."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
 from rama_proxy.config import Options
-from tests.support.abuse import on_uvloop, open_files, until
-from tests.support.running import Running, closed, running
+from tests.support.abuse import longest_wait, on_uvloop, open_files, server, small_client, until
+from tests.support.running import Running, closed, origin, running
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -66,3 +67,80 @@ class TestItself:
         assert len(flows) == 3 * len(SPELLINGS)
         assert all(flow.error for flow in flows)
         assert sum("this proxy itself" in flow.error for flow in flows) >= 3 * 10
+
+
+def get(port: int, fields: str = "") -> bytes:
+    """A request for a server on `port`."""
+    host = f"127.0.0.1:{port}"
+    return f"GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n".encode()
+
+
+class TestServers:
+    """A server that says what nobody asked for."""
+
+    @on_uvloop
+    async def test_a_switch_unasked_takes_no_client_over(self, tmp_path: Path) -> None:
+        async def evil(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: mine\r\n\r\n" + OK)
+            stolen.append(await reader.read())  # what the client says to others
+
+        stolen: list[bytes] = []
+        async with server(evil) as port, origin(OK) as honest, running(tmp_path) as engine:
+            reader, writer = await engine.connect()
+            writer.write(get(port))
+            assert (await reader.readline()).startswith(b"HTTP/1.1 502 ")
+            writer.write(get(honest, "Cookie: secret\r\n"))
+            await reader.read()
+            await closed(writer)
+            await until(lambda: stolen, "the server to see the end")
+            (flow,) = engine.flows()
+        assert stolen == [b""]
+        assert "unasked" in flow.error
+
+    @on_uvloop
+    async def test_a_request_that_timed_out_is_not_sent_again(self, tmp_path: Path) -> None:
+        async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(OK)
+            while True:
+                heads.append(await reader.readuntil(b"\r\n\r\n"))
+
+        heads: list[bytes] = []
+        settings = Options(response_timeout=0.2)
+        async with server(once) as port, running(tmp_path, settings) as engine:
+            reader, writer = await engine.connect()
+            writer.write(get(port))
+            assert await reader.readexactly(len(OK)) == OK
+            writer.write(get(port))
+            assert (await reader.readline()).startswith(b"HTTP/1.1 504 ")
+            await closed(writer)
+        assert len(heads) == 2
+
+    @on_uvloop
+    async def test_informational_responses_without_end(self, tmp_path: Path) -> None:
+        async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            while True:
+                writer.write(hints)
+                await writer.drain()
+
+        hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" * 200
+        async with server(endless) as port, running(tmp_path) as engine:
+            sock = small_client(engine.proxy.addresses[0])
+            sock.send(get(port))
+            await until(lambda: self.is_stalled(engine), "the client's end to fill")
+            (flow,) = engine.proxy.capture.active.values()
+            assert await longest_wait(0.5) < 0.2
+            buffered = [
+                len(stream.buf) + stream.transport.get_write_buffer_size()  # type: ignore[attr-defined]
+                for stream in engine.proxy.sweeper.streams
+            ]
+            assert sum(buffered) < 1 << 20
+            sock.close()
+            await until(lambda: not engine.proxy.capture.active, "the end")
+        assert "client" in flow.error
+
+    @staticmethod
+    def is_stalled(engine: Running) -> bool:
+        return any(not stream.writable for stream in engine.proxy.listener.tasks.values())

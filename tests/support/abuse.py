@@ -73,6 +73,17 @@ async def until(condition: Callable[[], object], what: str, seconds: float = 5) 
         await asyncio.sleep(0.005)
 
 
+async def longest_wait(seconds: float) -> float:
+    """How long the loop lets a task wait at most that wants to run every millisecond."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    longest = 0.0
+    while (begin := loop.time()) < end:
+        await asyncio.sleep(0.001)
+        longest = max(longest, loop.time() - begin)
+    return longest
+
+
 @contextlib.asynccontextmanager
 async def server(handler: Handler) -> AsyncIterator[int]:
     """A server that does with each connection what `handler` says, on the port given."""
