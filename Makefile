@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help run demo test check bench soak screenshots docs clean
+.PHONY: help run demo test check bench autobahn soak screenshots docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,6 +28,9 @@ check: $(READY) ## formatting, lint and types
 bench: $(READY) ## CPU per exchange beside mitmdump (needs nginx and wrk)
 	@$(BIN)/python -m tests.bench.compare $(ARGS)
 
+autobahn: $(READY) ## WebSocket conformance, with and without the proxy (needs Python 2.7)
+	@$(BIN)/python -m tests.bench.autobahn $(ARGS)
+
 soak: $(READY) ## the long and heavy tests
 	@$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
 
@@ -38,7 +41,7 @@ docs: $(READY) ## write the reference pages in docs/ again
 	@$(BIN)/python docs/make_pages.py
 
 clean: ## remove .venv and everything that was built
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .autobahn
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found." \

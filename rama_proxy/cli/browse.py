@@ -99,7 +99,7 @@ def _follow(reader: Reader, where: Where) -> Iterator[FlowRow | None]:
 @click.option("--raw", type=_SIDES, help="Write one message as it was received, byte for byte.")
 @click.option("--body", type=_SIDES, help="Write one body, its content coding undone.")
 def show(flow_id: int, file: Path | None, as_json: bool, raw: str | None, body: str | None) -> None:
-    """Show one flow: both messages, connections, TLS, fingerprints and times.
+    """Show one flow: request and response, WebSocket messages, connections, TLS and times.
 
     ID is the number that `rama ls` shows; FILE is the newest capture if it is left out.
 
@@ -109,14 +109,23 @@ def show(flow_id: int, file: Path | None, as_json: bool, raw: str | None, body: 
     """
     if as_json + bool(raw) + bool(body) > 1:
         raise click.UsageError("--json, --raw and --body exclude each other")
-    flow = _read(file or newest_store(), flow_id)
+    path = file or newest_store()
+    flow = _read(path, flow_id)
     if raw or body:
         message = _message(flow, raw or body or "")
         _write_bytes(_raw(message) if raw else _decoded(message, flow.id))
         return
     from rama_proxy.cli.flow_text import flow_as_json, flow_as_text
+    from rama_proxy.cli.message_text import message_as_json, messages_as_text, read_messages
 
-    text = flow_as_json(flow) if as_json else flow_as_text(flow, colour=wants_colour())
+    with Reader(path) as reader:
+        if as_json:
+            messages = [message_as_json(row) for row in read_messages(reader, flow_id)]
+            text = flow_as_json(flow, messages)
+        else:
+            text = flow_as_text(flow, colour=wants_colour())
+            messages_text = messages_as_text(reader, flow_id, colour=wants_colour())
+            text += f"\n\n{messages_text}" if messages_text else ""
     _write_text(text + "\n")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import click
@@ -121,7 +122,7 @@ def _safe(data: bytes) -> str:
     return escape_lines(text.rstrip("\n"))
 
 
-def flow_as_json(flow: Flow) -> str:
+def flow_as_json(flow: Flow, messages: Sequence[Mapping[str, object]] = ()) -> str:
     """One JSON object, indented; times in seconds, bytes that are no text in base64."""
     request, response, timing = flow.request, flow.response, flow.timing
     entry = {
@@ -150,6 +151,7 @@ def flow_as_json(flow: Flow) -> str:
         "response": None
         if response is None
         else {"status": response.status, "reason": response.reason, **_message_entry(response)},
+        "messages": list(messages),
         "client": _connection_entry(flow.client),
         "server": None if flow.server is None else _connection_entry(flow.server),
     }

@@ -14,6 +14,7 @@ from rama_proxy.filters.search import (
     in_body,
     in_field,
     in_headers,
+    in_messages,
     search_body,
     search_field,
     search_headers,
@@ -127,6 +128,9 @@ _BODY = (
     "EXISTS (SELECT 1 FROM bodies b WHERE b.id = f.req_body_id"
     " AND rama_body(?, rama_unpack(b.codec, b.data), f.req_encoding))"
 )
+_MESSAGES = "EXISTS (SELECT 1 FROM messages m WHERE m.flow_id = f.id AND rama_body(?, m.data, NULL)"
+_BODY_OR_SENT = "(" + _BODY + " OR " + _MESSAGES + " AND m.from_client))"
+_BODY_OR_GOT = "(" + _of_response(_BODY) + " OR " + _MESSAGES + " AND NOT m.from_client))"
 _CLIENT = "EXISTS (SELECT 1 FROM connections c WHERE c.id = f.client_id AND "
 _SERVER = "EXISTS (SELECT 1 FROM connections c WHERE c.id = f.server_id AND "
 
@@ -199,17 +203,20 @@ _ROWS = (
     ),
     Operator("ts", "regex", "Content-Type of the response", _make_type_of_response),
     Operator(
-        "b", "body regex", "a body, decoded",
+        "b", "body regex", "a body, decoded, or a WebSocket message",
         _regex(lambda pattern, flow: in_body(pattern, flow.request)
-               or in_body(pattern, flow.response), _both(_BODY)),
+               or in_body(pattern, flow.response) or in_messages(pattern, flow),
+               "(" + _both(_BODY) + " OR " + _MESSAGES + "))"),
     ),
     Operator(
-        "bq", "body regex", "the body of the request",
-        _regex(lambda pattern, flow: in_body(pattern, flow.request), _BODY),
+        "bq", "body regex", "the body of the request, or a message of the client",
+        _regex(lambda pattern, flow: in_body(pattern, flow.request)
+               or in_messages(pattern, flow, True), _BODY_OR_SENT),
     ),
     Operator(
-        "bs", "body regex", "the body of the response",
-        _regex(lambda pattern, flow: in_body(pattern, flow.response), _of_response(_BODY)),
+        "bs", "body regex", "the body of the response, or a message of the server",
+        _regex(lambda pattern, flow: in_body(pattern, flow.response)
+               or in_messages(pattern, flow, False), _BODY_OR_GOT),
     ),
     Operator(
         "src", "regex", "the client's address, \"ip:port\"",

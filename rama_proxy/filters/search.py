@@ -14,6 +14,7 @@ import msgspec
 
 from rama_proxy.errors import FilterError
 from rama_proxy.model.coding import CodingError, decode_prefix
+from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Message
 
@@ -110,6 +111,15 @@ def in_body(pattern: str, message: Message | None) -> bool:
         return False
     encoding = message.headers.joined("content-encoding")
     return bool(search_body(pattern, message.raw_content, encoding))
+
+
+def in_messages(pattern: str, flow: Flow, from_client: bool | None = None) -> bool:
+    """As `search_body`, for the messages of a WebSocket that are in memory: the latest."""
+    return flow.websocket is not None and any(
+        search_body(pattern, message.content, None)
+        for message in flow.websocket.messages
+        if from_client is None or message.from_client is from_client
+    )
 
 
 def _lines(pairs: list[tuple[str, str]]) -> str:
