@@ -1,8 +1,8 @@
 """Bodies on the wire: readers for each framing, and the chunked coding (RFC 9112 6 and 7).
 
 A reader takes bytes from the front of a buffer that it does not own and gives back those wire
-bytes, to be passed on as they are, with the payload in them. It takes all it can and never a byte
-beyond its message.
+bytes, to be passed on as they are, with the payload in them. It takes all it can (of many tiny
+chunks, some at a time) and never a byte beyond its message.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rama_proxy.protocols.http1_grammar import (
 
 LAST_CHUNK = b"0\r\n\r\n"
 MAX_CHUNK_LINE = 4096  # node and hyper 16k for all extensions, h11 the head's limit
+MAX_CHUNKS = 1024  # read at once, about 3 ms
 MAX_TRAILERS = 16 * 1024  # node counts them into its 16k for the head
 MAX_TRAILER_FIELDS = 256
 
@@ -123,10 +124,13 @@ class ChunkedReader(BodyReader):
         self._left = 0
 
     def read(self, buf: bytearray) -> tuple[bytes, bytes]:
-        """As BodyReader.read; size lines and trailers are taken once they are whole."""
+        """As BodyReader.read; size lines and trailers are taken once they are whole.
+
+        At most MAX_CHUNKS chunks: a buffer of tiny ones would hold up who calls.
+        """
         used, total = 0, len(buf)
         spans: list[tuple[int, int]] = []
-        while used < total and not self.done:
+        while used < total and not self.done and len(spans) < MAX_CHUNKS:
             if self._expect == "data":
                 end = min(total, used + self._left)
                 spans.append((used, end))

@@ -73,6 +73,8 @@ class Editing:
                 if body.truncated:
                     self.flow.notes.append("request body beyond the body limit: not held back")
                     return
+                if client.stream.buf:  # tiny chunks; they must not keep others waiting
+                    await asyncio.sleep(0)
             elif not client.body_done:
                 client.stream.enter(self.conn.wiring.phases.request_body)
                 await changed(client.stream)

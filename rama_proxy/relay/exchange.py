@@ -26,6 +26,7 @@ from rama_proxy.relay.wiring import Conn, close_upstream, open_upstream
 monotonic = time.monotonic
 MAX_INFORMATIONAL = 100  # 1xx responses kept of one exchange; all of them are passed on
 MAX_RESEND = 64 * 1024  # bytes of a request kept to send it again on a new connection
+MAX_TURNS = 4  # reads of what is there before others have their turn; tiny chunks take many
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110 9.2.2
 
 
@@ -186,7 +187,9 @@ class Exchange:
     async def _pump(self, server: ServerSide) -> None:
         """Move bytes both ways until the response has gone to the client."""
         client, timing = self.client, self.flow.timing
+        turns = 0
         while True:
+            turns += 1
             moved = False
             if timing.request_end is None and server.stream.writable:
                 moved = self._move_request(server)
@@ -207,6 +210,10 @@ class Exchange:
                 self._check_client()
                 self._time(server)
                 await changed(server.stream, client.stream)
+                turns = 0
+            elif turns > MAX_TURNS:
+                await asyncio.sleep(0)
+                turns = 0
         await self._finish(server)
 
     def _time(self, server: ServerSide) -> None:

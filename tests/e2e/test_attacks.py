@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rama_proxy.config import Options
-from tests.support.abuse import longest_wait, on_uvloop, open_files, server, small_client, until
+from tests.support.abuse import longest_turn, on_uvloop, open_files, server, small_client, until
 from tests.support.running import Running, closed, origin, running
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -131,7 +131,7 @@ class TestServers:
             sock.send(get(port))
             await until(lambda: self.is_stalled(engine), "the client's end to fill")
             (flow,) = engine.proxy.capture.active.values()
-            assert await longest_wait(0.5) < 0.2
+            assert await longest_turn(0.5) < 0.1
             buffered = [
                 len(stream.buf) + stream.transport.get_write_buffer_size()  # type: ignore[attr-defined]
                 for stream in engine.proxy.sweeper.streams
@@ -144,3 +144,42 @@ class TestServers:
     @staticmethod
     def is_stalled(engine: Running) -> bool:
         return any(not stream.writable for stream in engine.proxy.listener.tasks.values())
+
+
+class TestChunks:
+    """A quarter of a million chunks of one byte: each costs, none may cost others their turn."""
+
+    CHUNKS = b"1\r\nx\r\n" * 100_000
+
+    @on_uvloop
+    async def test_in_a_request(self, tmp_path: Path) -> None:
+        async with server(self.answer) as port, running(tmp_path) as engine:
+            reader, writer = await engine.connect()
+            writer.write(get(port, "Transfer-Encoding: chunked\r\n"))
+            writer.write(self.CHUNKS)
+            assert await longest_turn(1) < 0.05
+            writer.write(b"0\r\n\r\n")
+            assert await reader.readexactly(len(OK)) == OK
+            await closed(writer)
+            (flow,) = engine.flows()
+        assert bytes(flow.request.body) == b"x" * 100_000
+
+    @staticmethod
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tail = b""
+        while not tail.endswith(b"\r\n0\r\n\r\n"):
+            tail = (tail + await reader.read(65536))[-9:]
+        writer.write(OK)
+
+    @on_uvloop
+    async def test_in_a_response(self, tmp_path: Path) -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        async with origin(head + self.CHUNKS) as port, running(tmp_path) as engine:
+            reader, writer = await engine.connect()
+            writer.write(get(port))
+            turn, answer = await asyncio.gather(
+                longest_turn(1), reader.readexactly(len(head + self.CHUNKS))
+            )
+            assert answer == head + self.CHUNKS
+            assert turn < 0.05
+            await closed(writer)

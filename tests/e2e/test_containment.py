@@ -13,7 +13,7 @@ from rama_proxy import Addon, Flow, Response
 from rama_proxy.hooks import HOOK_NAMES
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.store.reader import Reader
-from tests.support.abuse import fill, longest_wait, on_uvloop, small_client, until
+from tests.support.abuse import fill, longest_turn, on_uvloop, small_client, until
 from tests.support.running import Running, closed, origin, running
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -104,7 +104,7 @@ class TestAddons:
             (stream,) = engine.proxy.listener.tasks.values()
             await until(lambda: not stream.writable, "a full buffer")
             answered = engine.proxy.capture.flows
-            assert await longest_wait(0.3) < 0.2
+            assert await longest_turn(0.3) < 0.2
             assert engine.proxy.capture.flows <= answered + 1
             sock.close()
 
@@ -119,9 +119,9 @@ class TestAddons:
             reader, writer = await engine.connect()
             request = b"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n"
             writer.write(request * 5000)
-            waited = await longest_wait(1)
+            turn = await longest_turn(1)
             assert engine.proxy.capture.flows == 5000
-            assert waited < 0.2
+            assert turn < 0.2
             await reader.read(1)
             await closed(writer)
 
