@@ -83,8 +83,11 @@ class WebSocketData:
     def inject(self, to_client: bool, content: bytes | str, is_text: bool | None = None) -> None:
         """Send a message of your own, as soon as no other is half sent in that direction.
 
-        `is_text` is taken from the type of `content` unless it is given. Hooks do not see it.
+        `is_text` is taken from the type of `content` unless it is given. Hooks do not see it. Once
+        the WebSocket has ended nothing happens.
         """
+        if self.timestamp_end is not None:
+            return
         data = content.encode("utf-8") if isinstance(content, str) else content
         if is_text is None:
             is_text = isinstance(content, str)

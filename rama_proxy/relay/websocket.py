@@ -119,7 +119,7 @@ class Relay:
             moved = False
             for direction in self.directions:
                 moved = await self._move(direction) or moved
-            if client.lost or (upstream.lost and not upstream.buf):
+            if (client.lost and not client.buf) or (upstream.lost and not upstream.buf):
                 return
             if not moved and not self._can_inject():
                 await changed(client, upstream)

@@ -20,6 +20,7 @@ from typing import TypeVar
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import DONE, FAILED, HELD, Flow
 from rama_proxy.model.message import Body, Request, Response
+from rama_proxy.model.websocket import TRUNCATED
 from rama_proxy.store.batch import Batches, Edit, FlowMessage, Item, LogEntry, Meta
 from rama_proxy.store.opening import close_writing, open_for_writing
 from rama_proxy.store.rows import microseconds
@@ -130,7 +131,7 @@ class Writer:
         size = len(data) if size is None else size
         if self.backlog_bytes + cost > self._budget:
             self.dropped_bodies += 1
-            data, cost = b"", ITEM_COST
+            data, cost, flags = b"", ITEM_COST, flags | TRUNCATED
         message = FlowMessage(
             flow_id, seq, from_client, opcode, size, data, microseconds(at), flags
         )

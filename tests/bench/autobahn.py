@@ -1,15 +1,15 @@
 """WebSocket conformance: the Autobahn test suite directly and through the proxy (`make autobahn`).
 
-Twice: its fuzzing client tests a server behind the proxy in reverse mode, its fuzzing server tests
-a client that uses the proxy. The peer that is tested is the `websockets` package, which
-compresses. No case may end worse through the proxy than without it. The suite is Python 2.7 only:
-it is installed below .autobahn, for the interpreter PYTHON27 names or one that is found.
+Twice: its fuzzing client tests a server behind the proxy in reverse mode, its fuzzing server a
+client before it. No case may end worse through the proxy than without it. The peers that are tested
+are the suite's own: they echo a message before they look at what follows it, so that it does not
+matter how the bytes are cut on the way. The suite is Python 2.7 only: it is installed below
+.autobahn, for the interpreter PYTHON27 names or one that is found.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
 import os
@@ -20,21 +20,26 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 from tests.support.engine import Engine
 from tests.support.peers import clean_env, free_port, listens, wait_for
-from tests.support.websocket_peers import LARGEST, echo_server
 
 SUITE = "autobahntestsuite==0.8.2"
 HOME = Path(__file__).parent.parent.parent / ".autobahn"
 # From best to worst; INFORMATIONAL says only what a peer does, not whether it is right.
 RANKS = ("OK", "INFORMATIONAL", "NON-STRICT", "UNCLEAN", "WRONG CODE", "FAILED BY CLIENT", "FAILED")
 Results = dict[str, tuple[str, str]]  # case → how it behaved, and how it closed
+
+
+@dataclass(slots=True)
+class Plan:
+    """Which cases, by the suite's patterns, and what the proxy is started with."""
+
+    cases: list[str]
+    exclude: list[str]
+    engine: list[str]
 
 
 def interpreter() -> str:
@@ -76,77 +81,65 @@ def results(directory: Path, agent: str) -> Results:
     }
 
 
-async def fuzz_server(cases: list[str], exclude: list[str], directory: Path) -> list[Results]:
-    """The fuzzing client against an echo server, directly and behind the proxy."""
-    async with echo_server(None, ServerPerMessageDeflateFactory()) as server:
-        port = server.url.split(":")[2].partition("/")[0]
-        with Engine(directory, "--mode", f"reverse:http://127.0.0.1:{port}") as engine:
-            agents = {"direct": f"ws://127.0.0.1:{port}", "proxy": f"ws://127.0.0.1:{engine.port}"}
-            spec = {
-                "outdir": str(directory / "servers"),
-                "servers": [{"agent": name, "url": url} for name, url in agents.items()],
-                "cases": cases,
-                "exclude-cases": exclude,
-                "exclude-agent-cases": {},
-            }
-            command = wstest("fuzzingclient", spec, directory)
-            process = await asyncio.create_subprocess_exec(
-                *command, cwd=directory, env=clean_env(), stdout=subprocess.DEVNULL
-            )
-            if await process.wait():
-                sys.exit("wstest failed")
-            report(engine)
-    return [results(directory / "servers", agent) for agent in agents]
-
-
 @contextlib.contextmanager
-def fuzzing_server(cases: list[str], exclude: list[str], directory: Path) -> Iterator[int]:
-    """The fuzzing server; gives its port."""
-    port = free_port()
-    spec = {
-        "url": f"ws://127.0.0.1:{port}",
-        "outdir": str(directory / "clients"),
-        "cases": cases,
-        "exclude-cases": exclude,
-        "exclude-agent-cases": {},
-    }
-    command = [*wstest("fuzzingserver", spec, directory), "-w", str(free_port())]
+def running(command: list[str], port: int, directory: Path) -> Iterator[None]:
+    """A server of the suite while it is needed."""
     with subprocess.Popen(
         command, cwd=directory, env=clean_env(), stdout=subprocess.DEVNULL
     ) as process:
         try:
-            wait_for(lambda: listens(port), "the fuzzing server", 30)
-            yield port
+            wait_for(lambda: listens(port), "the suite's server", 30)
+            yield
         finally:
             process.terminate()
 
 
-async def echo_cases(url: str, agent: str, proxy: str | None) -> None:
-    """Run every case of the fuzzing server as a client that echoes."""
-    async with connect(f"{url}/getCaseCount", proxy=proxy) as socket:
-        count = int(await socket.recv())
-    for number in range(1, count + 1):
-        with contextlib.suppress(WebSocketException, EOFError, OSError):
-            async with connect(
-                f"{url}/runCase?case={number}&agent={agent}", proxy=proxy, max_size=LARGEST
-            ) as socket:
-                with contextlib.suppress(ConnectionClosed):
-                    async for message in socket:
-                        await socket.send(message)
-    async with connect(f"{url}/updateReports?agent={agent}", proxy=proxy) as socket:
-        await socket.wait_closed()
-
-
-async def fuzz_client(cases: list[str], exclude: list[str], directory: Path) -> list[Results]:
-    """A client that echoes against the fuzzing server, directly and through the proxy."""
-    with (
-        fuzzing_server(cases, exclude, directory) as port,
-        Engine(directory) as engine,
-    ):
-        await echo_cases(f"ws://127.0.0.1:{port}", "direct", None)
-        await echo_cases(f"ws://127.0.0.1:{port}", "proxy", engine.proxy)
+def fuzz_server(plan: Plan, directory: Path) -> list[Results]:
+    """The fuzzing client against an echo server, directly and behind the proxy."""
+    port = free_port()
+    server = [*install(), "-m", "testeeserver", "-w", f"ws://127.0.0.1:{port}"]
+    with running(server, port, directory), reverse(plan, port, directory) as engine:
+        agents = {"direct": f"ws://127.0.0.1:{port}", "proxy": f"ws://127.0.0.1:{engine.port}"}
+        spec = {
+            "outdir": str(directory / "servers"),
+            "servers": [{"agent": name, "url": url} for name, url in agents.items()],
+            "cases": plan.cases,
+            "exclude-cases": plan.exclude,
+            "exclude-agent-cases": {},
+        }
+        run(wstest("fuzzingclient", spec, directory), directory)
         report(engine)
-    return [results(directory / "clients", agent) for agent in ("direct", "proxy")]
+    return [results(directory / "servers", agent) for agent in agents]
+
+
+def fuzz_client(plan: Plan, directory: Path) -> list[Results]:
+    """A client that echoes against the fuzzing server, directly and through the proxy."""
+    port = free_port()
+    spec = {
+        "url": f"ws://127.0.0.1:{port}",
+        "outdir": str(directory / "clients"),
+        "cases": plan.cases,
+        "exclude-cases": plan.exclude,
+        "exclude-agent-cases": {},
+    }
+    server = [*wstest("fuzzingserver", spec, directory), "-w", str(free_port())]
+    agents = ("direct", "proxy")
+    with running(server, port, directory), reverse(plan, port, directory) as engine:
+        for agent, place in zip(agents, (port, engine.port), strict=True):
+            url = f"ws://127.0.0.1:{place}"
+            run([*install(), "-m", "testeeclient", "-i", agent, "-w", url], directory)
+        report(engine)
+    return [results(directory / "clients", agent) for agent in agents]
+
+
+def reverse(plan: Plan, port: int, directory: Path) -> Engine:
+    """The proxy before the server at `port`."""
+    return Engine(directory, "--mode", f"reverse:http://127.0.0.1:{port}", *plan.engine)
+
+
+def run(command: list[str], directory: Path) -> None:
+    """Run a client of the suite to its end."""
+    subprocess.run(command, cwd=directory, env=clean_env(), stdout=subprocess.DEVNULL, check=True)
 
 
 def report(engine: Engine) -> None:
@@ -183,17 +176,19 @@ def main() -> None:
     parser.add_argument("--cases", default="*", help="for example '1.*,12.*'; all unless given")
     parser.add_argument("--exclude", default="", help="the same for those to leave out")
     parser.add_argument("--role", choices=("server", "client"), help="both unless given")
+    parser.add_argument("--script", help="an addon for the proxy, say one that holds messages")
     options = parser.parse_args()
-    cases = options.cases.split(",")
     exclude = [case for case in options.exclude.split(",") if case]
+    script = ["-s", str(Path(options.script).resolve())] if options.script else []
+    plan = Plan(options.cases.split(","), exclude, script)
     worse = 0
-    for role, run in (("server", fuzz_server), ("client", fuzz_client)):
+    for role, fuzz in (("server", fuzz_server), ("client", fuzz_client)):
         if options.role in (None, role):
             with tempfile.TemporaryDirectory() as directory:
                 begin = time.monotonic()
-                direct, proxied = asyncio.run(run(cases, exclude, Path(directory)))
+                direct, proxied = fuzz(plan, Path(directory))
                 worse += compare(role, direct, proxied)
-                print(f"  {time.monotonic() - begin:.0f} s")
+                print(f"  {time.monotonic() - begin:.0f} s", flush=True)
     sys.exit(f"{worse} cases are worse through the proxy" if worse else 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 
 import pytest
@@ -235,6 +236,21 @@ def test_a_giant_length_allocates_nothing() -> None:
     message = reader.unfinished()
     assert message is not None
     assert (message.size, message.data) == (2, b"ab")
+
+
+def test_a_flood_of_empty_fragments_leaves_nothing_behind() -> None:
+    reader = MessageReader(masked=False, limit=LIMIT)
+    reader.feed(b"\x01\x00")
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            assert len(reader.feed(b"\x00\x00" * 1000)) == 1000
+        assert tracemalloc.get_traced_memory()[0] < 10_000
+    finally:
+        tracemalloc.stop()
+    (part,) = reader.feed(b"\x80\x00")
+    assert part.message is not None
+    assert shown([part.message]) == [(TEXT, b"", 0, 0)]
 
 
 def test_idle_is_between_messages() -> None:
