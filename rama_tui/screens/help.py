@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widget import Widget
 
 from rama_proxy.filters import OPERATORS
 from rama_tui.actions import ACTIONS, PLACES, key_names
@@ -31,6 +31,23 @@ EXAMPLES = (
 )
 
 
+class HelpText(Widget):
+    """The tables."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"help-text--title", "help-text--name"}
+    DEFAULT_CSS = """
+    HelpText {
+        height: auto;
+        & > .help-text--title { color: $accent; text-style: bold; }
+        & > .help-text--name { text-style: bold; }
+    }
+    """
+
+    def render(self) -> Table:
+        """All of it."""
+        return help_table(look(self, "help-text--title"), look(self, "help-text--name"))
+
+
 class HelpScreen(ModalScreen[None]):
     """Everything that can be done, and what the signs mean."""
 
@@ -43,7 +60,6 @@ class HelpScreen(ModalScreen[None]):
         Binding("g,home", "scroll(-9999)", "Top", show=False),
         Binding("G,end", "scroll(9999)", "Bottom", show=False),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"help--title", "help--name"}
     CSS = """
     HelpScreen {
         align: center middle; background: $background 60%;
@@ -53,8 +69,6 @@ class HelpScreen(ModalScreen[None]):
             border-subtitle-color: $text-muted;
         }
         & VerticalScroll { padding: 0 2; scrollbar-size-vertical: 1; }
-        & > .help--title { color: $accent; text-style: bold; }
-        & > .help--name { text-style: bold; }
     }
     """
 
@@ -63,12 +77,7 @@ class HelpScreen(ModalScreen[None]):
         box = Vertical(id="help")
         box.border_title, box.border_subtitle = "Help", "esc closes"
         with box, VerticalScroll():
-            yield Static()
-
-    def on_mount(self) -> None:
-        """Fill in the tables, in the colours that are known by now."""
-        table = help_table(look(self, "help--title"), look(self, "help--name"))
-        self.query_one(Static).update(table)
+            yield HelpText()
 
     def action_scroll(self, lines: int) -> None:
         """Scroll by `lines`, at once."""
