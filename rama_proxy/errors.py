@@ -25,6 +25,8 @@
 A message says what, where, and got what. It is meant for a person and never ends in a stop.
 """
 
+from collections.abc import Sequence
+
 
 class RamaError(Exception):
     """Base of all. `exit_code` is what the command line ends with."""
@@ -86,12 +88,18 @@ class ProtocolError(RamaError):
 
 
 class Http2Error(ProtocolError):
-    """An HTTP/2 peer broke its protocol: `code` is for RST_STREAM, for GOAWAY if `stream` is 0."""
+    """An HTTP/2 peer broke its protocol: `code` is for RST_STREAM, for GOAWAY if `stream` is 0.
 
-    def __init__(self, code: int, message: str, stream: int = 0) -> None:
+    `fields` are those of a malformed head.
+    """
+
+    def __init__(
+        self, code: int, message: str, stream: int = 0, fields: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.stream = stream
+        self.fields = list(fields)
 
 
 class ConnectionProblem(RamaError):

@@ -40,6 +40,10 @@ SAME_LEVEL = {
 LIBRARIES = {
     "OpenSSL": ("net.tls", "certs"),
     "dns": ("net",),
+    "h2": ("protocols.http2",),
+    "hpack": ("protocols.http2",),
+    "hyperframe": (),
+    "jh2": ("protocols.http2",),
     "socket": ("net", "control", "demo"),  # the demo is peers of the engine, not a part of it
     "sqlite3": ("store",),
     "sqlite_utils": ("store",),
@@ -255,6 +259,12 @@ def test_every_module_of_the_engine_has_a_level() -> None:
         ("rama_proxy.relay.tunnel", "import socket", "only net, control"),
         ("rama_proxy.relay.tunnel", "from OpenSSL import SSL", "only net.tls, certs"),
         ("rama_proxy.net.dial", "import OpenSSL.SSL", "only net.tls, certs"),
+        ("rama_proxy.protocols.http2_start", "import h2.connection", "only protocols.http2"),
+        (
+            "rama_proxy.relay.exchange",
+            "def f():\n    from jh2 import events",
+            "only protocols.http2",
+        ),
         ("rama_proxy.net.dial", "import dns.asyncresolver", "inside the function"),
         ("rama_proxy.cli.ls", "def ls():\n    import sqlite3", "only store"),
         ("rama_proxy.cli.tui", "from rama_tui.app import App", "inside the function"),
