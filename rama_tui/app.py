@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import threading
 from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar
@@ -21,6 +22,8 @@ from rama_tui.screens.flows import Exporters, FlowsScreen
 from rama_tui.screens.help import HelpScreen
 from rama_tui.session import Session
 from rama_tui.themes import DARK, LIGHT, PLAIN
+
+LEAVE_WITHIN = 10.0  # seconds after a signal: what a child engine may take to drain, and more
 
 
 class RamaApp(App[int]):
@@ -52,9 +55,17 @@ class RamaApp(App[int]):
         self.push_screen(FlowsScreen(self.session, self.exporters))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            loop.add_signal_handler(number, self.exit, 128 + number)
+            loop.add_signal_handler(number, self._leave, number)
         if not self.is_headless:
             self.call_after_refresh(self._freeze)
+
+    def _leave(self, number: int) -> None:
+        """Exit because of a signal; a terminal that is gone may not hold us up."""
+        if not self.is_headless:
+            timer = threading.Timer(LEAVE_WITHIN, os._exit, (128 + number,))
+            timer.daemon = True
+            timer.start()
+        self.exit(128 + number)
 
     async def on_unmount(self) -> None:
         """Leave the engine, and hand the signals back."""

@@ -104,7 +104,7 @@ def test_the_engine_ends_when_the_terminal_is_killed(rama: Running, nginx: Nginx
     assert curl(*rama.through, f"{nginx.http}/1k").status == 200
     engine = int(rama.meta("engine_pid"))
     rama.terminal.close()
-    wait_for(lambda: not alive(engine), "the engine to end", 15)
+    wait_for(lambda: not alive(engine), "the engine to end", 30)
     with Terminal(rama.directory, [*COMMAND, str(rama.directory / "flows.db")]) as later:
         later.shows("/1k", "not recording")
 
