@@ -24,16 +24,11 @@ from rama_proxy.model.websocket import (
     WebSocketMessage,
 )
 from rama_proxy.net.stream import Stream, changed
-from rama_proxy.protocols.websocket import ABNORMAL, NO_STATUS, parse_close
-from rama_proxy.protocols.websocket_deflate import (
-    NAME,
-    Deflate,
-    agreed_deflate,
-    parse_extensions,
-)
-from rama_proxy.protocols.websocket_reader import Message, MessageReader, Part
+from rama_proxy.protocols.websocket import ABNORMAL
+from rama_proxy.protocols.websocket_reader import Message, Part
 from rama_proxy.relay.answer import Killed
-from rama_proxy.relay.websocket_side import Direction
+from rama_proxy.relay.websocket_journal import Journal, side
+from rama_proxy.relay.websocket_side import Direction, agree
 from rama_proxy.relay.wiring import Conn, close_upstream
 
 SLICE = 64 * 1024  # bytes taken at once
@@ -72,41 +67,14 @@ class Relay:
         self.limit = conn.wiring.options.body_limit
         self.data = flow.websocket = WebSocketData()
         self.data.on_inject = conn.client.wake
-        self.seq = 0
         self.holding = False
         self._calls: Calls = ()
-        client = conn.client
-        readers, deflates = self._readers()
+        self.journal = Journal(flow, self.data, conn.wiring.capture.writer)
         self.directions = (
-            Direction(client, upstream, True, readers[0]),
-            Direction(upstream, client, False, readers[1]),
+            Direction(conn.client, upstream, from_client=True),
+            Direction(upstream, conn.client, from_client=False),
         )
-        for direction, deflate in zip(self.directions, deflates, strict=True):
-            direction.deflate = deflate
-
-    def _readers(
-        self,
-    ) -> tuple[
-        tuple[MessageReader | None, MessageReader | None], tuple[Deflate | None, Deflate | None]
-    ]:
-        """A reader for each direction, by the extensions that the handshake agreed on."""
-        response = self.flow.response
-        assert response is not None
-        deflates: tuple[Deflate | None, Deflate | None] = (None, None)
-        try:
-            agreed = parse_extensions(response.headers.joined("sec-websocket-extensions"))
-            for extension in agreed:
-                if extension.name != NAME or len(agreed) > 1:
-                    raise ProtocolError(f"unknown extension {extension.name}")
-                deflates = agreed_deflate(extension)
-        except ProtocolError as error:
-            self.flow.notes.append(f"{error}: WebSocket messages pass through unread")
-            return (None, None), (None, None)
-        readers = (
-            MessageReader(masked=True, limit=self.limit, deflate=deflates[0]),
-            MessageReader(masked=False, limit=self.limit, deflate=deflates[1]),
-        )
-        return readers, deflates
+        agree(self.directions, flow, self.limit)
 
     async def run(self) -> None:
         """Move bytes both ways until both sides have ended."""
@@ -165,8 +133,8 @@ class Relay:
             if number % BREATH == 0:
                 await asyncio.sleep(0)
         if reader.problem and was_read:
-            who = "client" if direction.from_client else "server"
-            self.flow.notes.append(f"the {who} broke the protocol: {reader.problem}; unread since")
+            who = side(direction.from_client)
+            self.journal.note(f"the {who} broke the protocol: {reader.problem}; unread since")
 
     def _count_unread(self, direction: Direction, data: bytes) -> None:
         message = self.flow.request if direction.from_client else self.flow.response
@@ -204,7 +172,7 @@ class Relay:
     def _hold_no_more(self, direction: Direction) -> None:
         if direction.recode:
             raise TooBig("a compressed message beyond the body limit, after one that was edited")
-        self.flow.notes.append("a WebSocket message beyond the body limit: not held back")
+        self.journal.note("a WebSocket message beyond the body limit: not held back")
         direction.sink.write(direction.take_held())
         direction.passing = direction.mid = True
 
@@ -217,7 +185,7 @@ class Relay:
             view.dropped or view.content != data or view.opcode != message.opcode
         )
         if is_changed and not can_edit:
-            self.flow.notes.append(TOO_LATE)
+            self.journal.note(TOO_LATE)
         if view is None or not is_changed or not can_edit:
             if direction.recode and message.compressed:
                 if not can_edit:
@@ -226,31 +194,31 @@ class Relay:
                 direction.send(message.opcode, data, compress=True)
             else:
                 direction.sink.write(direction.take_held())
-            self._record(direction, message.opcode, data, message.size, message.flags)
-            self._note(direction, message)
+            self.journal.message(direction.from_client, message)
             return
         direction.take_held()
         if message.compressed and direction.deflate is not None and direction.deflate.takeover:
             direction.recode = True
         if view.dropped:
-            self._record(direction, message.opcode, data, message.size, DROPPED)
+            self.journal.put(direction.from_client, message.opcode, data, message.size, DROPPED)
             return
         direction.send(view.opcode, view.content, compress=message.compressed)
-        self._record(direction, view.opcode, view.content, len(view.content), EDITED)
+        size = len(view.content)
+        self.journal.put(direction.from_client, view.opcode, view.content, size, EDITED)
 
     # --- messages
 
     async def _passed(self, direction: Direction, message: Message) -> None:
         """Write down a message that has been sent on, and let addons see it."""
         data = message.data
-        self._record(direction, message.opcode, data, message.size, message.flags)
-        self._note(direction, message)
+        self.journal.message(direction.from_client, message)
         if message.opcode == CLOSE:
-            self._on_close(direction, data)
+            direction.closing = True
+            self.journal.close(direction.from_client, data)
         elif message.opcode < CLOSE and self._calls:
             view = await self._show(direction, message)
             if view.dropped or view.content != data:
-                self.flow.notes.append(TOO_LATE)
+                self.journal.note(TOO_LATE)
 
     async def _show(self, direction: Direction, message: Message) -> WebSocketMessage:
         view = WebSocketMessage(message.opcode, direction.from_client, message.data, time.time())
@@ -264,33 +232,6 @@ class Relay:
         await self.hooks.run(calls, self.flow)
         if self.flow.killed:
             raise Killed("killed")
-
-    def _record(
-        self, direction: Direction, opcode: int, data: bytes, size: int, flags: int
-    ) -> None:
-        self.seq += 1
-        self.conn.wiring.capture.writer.put_message(
-            self.flow.id, self.seq, direction.from_client, opcode, data, time.time(), size, flags
-        )
-
-    def _note(self, direction: Direction, message: Message) -> None:
-        if message.problem:
-            who = "client" if direction.from_client else "server"
-            note = f"message of the {who}: {message.problem}"
-            if note not in self.flow.notes:
-                self.flow.notes.append(note)
-
-    def _on_close(self, direction: Direction, payload: bytes) -> None:
-        direction.closing = True
-        if self.data.close_code is not None:
-            return
-        self.data.closed_by_client = direction.from_client
-        try:
-            self.data.close_code, self.data.close_reason = parse_close(payload)
-        except ProtocolError as error:
-            self.data.close_code = int.from_bytes(payload[:2], "big") if payload[1:] else NO_STATUS
-            who = "client" if direction.from_client else "server"
-            self.flow.notes.append(f"the {who} closed with a {error}")
 
     # --- injected messages
 
@@ -314,7 +255,8 @@ class Relay:
             message.timestamp = time.time()
             direction.send(message.opcode, message.content)
             self.data.keep(message)
-            self._record(direction, message.opcode, message.content, len(message.content), INJECTED)
+            size = len(message.content)
+            self.journal.put(not to_client, message.opcode, message.content, size, INJECTED)
 
     # --- the end
 
@@ -337,13 +279,13 @@ class Relay:
         for direction in self.directions:
             message = direction.reader.unfinished() if direction.reader is not None else None
             if message is not None:
-                self._record(direction, message.opcode, message.data, message.size, message.flags)
+                self.journal.message(direction.from_client, message)
         if data.close_code is None:
             data.close_code = ABNORMAL
             if self.directions[0].reader is not None:
-                flow.notes.append("ended without a close frame (1006)")
+                self.journal.note("ended without a close frame (1006)")
         if data.injected:
-            flow.notes.append(f"{len(data.injected)} injected messages could not be sent")
+            self.journal.note(f"{len(data.injected)} injected messages could not be sent")
         assert flow.response is not None
         flow.request.body.complete = flow.response.body.complete = True
         if self.hooks.websocket_end:

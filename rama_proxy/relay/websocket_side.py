@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 
+from rama_proxy.errors import ProtocolError
+from rama_proxy.model.flow import Flow
 from rama_proxy.model.websocket import CLOSE
 from rama_proxy.net.stream import Stream
 from rama_proxy.protocols.websocket import RSV1, serialize_frame
-from rama_proxy.protocols.websocket_deflate import Deflate, deflate_message
+from rama_proxy.protocols.websocket_deflate import (
+    NAME,
+    Deflate,
+    agreed_deflate,
+    deflate_message,
+    parse_extensions,
+)
 from rama_proxy.protocols.websocket_reader import MessageReader
 
 PART_COST = 64  # bytes that a held part is taken to need beside its own: a frame may be empty
@@ -25,13 +33,11 @@ class Direction:
                  "held_cost", "mid", "passing", "pending", "reader", "recode", "sink", "size",
                  "source")  # fmt: skip
 
-    def __init__(
-        self, source: Stream, sink: Stream, from_client: bool, reader: MessageReader | None
-    ) -> None:
+    def __init__(self, source: Stream, sink: Stream, *, from_client: bool) -> None:
         self.source = source
         self.sink = sink
         self.from_client = from_client
-        self.reader = reader
+        self.reader: MessageReader | None = None
         self.deflate: Deflate | None = None
         self.size = 0  # bytes that came
         self.finished = False
@@ -97,3 +103,25 @@ class Direction:
         self.sink.write(serialize_frame(opcode, data, mask=mask, rsv=rsv))
         if opcode == CLOSE:
             self.closing = True
+
+
+def agree(directions: tuple[Direction, Direction], flow: Flow, limit: int) -> None:
+    """Give both directions their readers, by the extensions that the handshake agreed on.
+
+    The client's direction comes first. None is given, and a note says so, where messages cannot
+    be read.
+    """
+    assert flow.response is not None
+    deflates: tuple[Deflate | None, Deflate | None] = (None, None)
+    try:
+        agreed = parse_extensions(flow.response.headers.joined("sec-websocket-extensions"))
+        for extension in agreed:
+            if extension.name != NAME or len(agreed) > 1:
+                raise ProtocolError(f"unknown extension {extension.name}")
+            deflates = agreed_deflate(extension)
+    except ProtocolError as error:
+        flow.notes.append(f"{error}: WebSocket messages pass through unread")
+        return
+    for direction, deflate in zip(directions, deflates, strict=True):
+        direction.deflate = deflate
+        direction.reader = MessageReader(masked=direction.from_client, limit=limit, deflate=deflate)
