@@ -60,6 +60,7 @@ ACTIONS = (
         "copy.url", "y", "copy_url", "Copy URL", "Put the URL into the clipboard.", FLOWS, "URL"
     ),
     Action("follow", "F", "follow", "Follow", "Stay at the newest flow, or stop.", FLOWS, "Follow"),
+    Action("log", "E", "log", "Log", "What the engine and addons reported.", FLOWS),
     Action(
         "next", "J,shift+down", "step(1)", "Next flow", "Without leaving the opened one.", FLOWS
     ),
@@ -69,6 +70,10 @@ ACTIONS = (
     ),
     Action("close", "escape,q", "close", "Back", "Close the opened flow.", OPEN, "Back"),
     Action("zoom", "z", "zoom", "Zoom", "Give it the whole screen, or back.", OPEN, "Zoom"),
+    Action(
+        "tab.next", "right_square_bracket", "open_tab(1)", "Next tab", "TLS, timing, raw.", OPEN
+    ),
+    Action("tab.previous", "left_square_bracket", "open_tab(-1)", "Previous tab", "Back.", OPEN),
     Action("down", "down,j", "move(1)", "Down", "To the next flow.", LIST, palette=False),
     Action("up", "up,k", "move(-1)", "Up", "To the flow before.", LIST, palette=False),
     Action(

@@ -23,7 +23,9 @@ from rama_proxy.model.text import escape_text
 from rama_proxy.store.reader import FlowRow
 from rama_tui import clipboard
 from rama_tui.actions import FLOWS, OPEN, bindings
+from rama_tui.problems import Problems
 from rama_tui.reading import read_beside
+from rama_tui.screens.log import LOOK_EVERY, LogScreen
 from rama_tui.session import RUNNING, STOPPED, Session
 from rama_tui.tail import FlowsChanged, Tail
 from rama_tui.widgets.empty_state import Emptiness, first_command
@@ -61,6 +63,7 @@ class FlowsScreen(Screen[None]):
         self._problem = ""
         self._searched = False
         self._store_size = session.store_size()
+        self.problems = Problems(session.reader.logs)
 
     def compose(self) -> ComposeResult:
         """Header, filter, list and detail, status, keys."""
@@ -77,6 +80,7 @@ class FlowsScreen(Screen[None]):
         self.run_worker(self.tail.run(), group="tail")
         self.run_worker(self.session.attach(self._on_engine), group="engine")
         self.set_interval(STORE_SIZE_EVERY, self._measure_store)
+        self.set_interval(LOOK_EVERY, self._look_at_log)
 
     @property
     def filter_bar(self) -> FilterBar:
@@ -154,7 +158,25 @@ class FlowsScreen(Screen[None]):
             clipboard.complain(self, str(error))
             return None
 
+    # --- the log
+
+    def _look_at_log(self) -> None:
+        told = self.problems.look()
+        if told:
+            clipboard.complain(self, f"{told} (E shows the log)")
+            self._update_status()
+
+    def action_log(self) -> None:
+        """Show the log; what it tells is then known."""
+        self.problems.count = 0
+        self._update_status()
+        self.app.push_screen(LogScreen(self.problems.entries))
+
     # --- actions
+
+    def action_open_tab(self, step: int) -> None:
+        """Another tab of the open flow, from the list too."""
+        self.pane.detail.action_tab(step)
 
     def action_open(self) -> None:
         """Open the flow under the cursor; if it is open, go into it."""
@@ -181,7 +203,7 @@ class FlowsScreen(Screen[None]):
         del parameters
         pane = self.pane
         match action:
-            case "close":
+            case "close" | "open_tab":
                 return pane.is_open
             case "zoom":
                 return pane.is_open and not pane.is_single
@@ -267,6 +289,7 @@ class FlowsScreen(Screen[None]):
             unseen=view.unseen,
             filter_text=self._filter_text,
             size=self._store_size,
+            problems=self.problems.count,
         )
         empty = self.pane.empty_state
         empty.set_class(self._searched and not len(view.view), "-shown")

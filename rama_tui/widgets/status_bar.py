@@ -21,7 +21,7 @@ SEPARATOR = " │ "
 
 
 class Status(NamedTuple):
-    """What the bar shows. `shown` and `total` count flows, `size` is the store's in bytes."""
+    """What the bar shows. `shown` and `total` count flows, `problems` log entries."""
 
     engine: str = ABSENT
     address: str = ""
@@ -34,6 +34,7 @@ class Status(NamedTuple):
     unseen: int = 0
     filter_text: str = ""
     size: int = 0
+    problems: int = 0
 
 
 class Chip(NamedTuple):
@@ -116,6 +117,9 @@ def chips_of(status: Status) -> list[Chip]:
             chips.append(Chip(f"{status.active:,} open", "plain", 7))
         style = "warn" if status.dropped else "plain"
         chips.append(Chip(f"{status.dropped:,} dropped", style, 2 if status.dropped else 6))
+    if status.problems:
+        noun = "problem" if status.problems == 1 else "problems"
+        chips.append(Chip(f"▲ {status.problems:,} {noun} (E)", "warn", 1, "screen.log"))
     chips.append(Chip(f"{short_size(status.size)}B on disk", "plain", 5))
     return chips
 
