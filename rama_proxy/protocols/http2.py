@@ -72,7 +72,8 @@ class _Engine:
             ) from error
         except (HPACKError, IndexError, UnicodeDecodeError) as error:
             raise Http2Error(
-                Code.COMPRESSION_ERROR, f"header block does not decode: {error} (RFC 7541)"
+                Code.COMPRESSION_ERROR,
+                f"header block of {len(block)} bytes does not decode (RFC 7541)",
             ) from error
         return [_field(one) for one in decoded]
 

@@ -15,11 +15,13 @@ from rama_proxy.protocols.http2_frames import (
     CONTINUATION,
     DATA,
     END_HEADERS,
+    END_STREAM,
     FRAME_HEAD,
     GOAWAY,
     HAS_PRIORITY,
     HEADERS,
     MAX_FRAME,
+    PADDED,
     PING,
     PREFACE,
     PRIORITY,
@@ -128,6 +130,9 @@ class FrameReader:
                 Code.PROTOCOL_ERROR, f"{frame_name(kind)} on stream {stream} (RFC 9113 6)"
             )
         if kind == DATA:
+            padding = payload[0] + 1 if flags & PADDED and payload else 0
+            if len(payload) == padding and not flags & END_STREAM:
+                self._count("empty DATA", now)
             return frame
         if kind == HEADERS:
             return self._begin_block(frame)
