@@ -180,6 +180,26 @@ def pseudo_order(block: bytes) -> str:
     return order
 
 
+def is_whole(block: bytes) -> bool:
+    """Whether every integer and string of a header block ends inside it; indices unseen."""
+    at = 0
+    try:
+        while at < len(block):
+            first = block[at]
+            if first & 0xE0 == 0x20:
+                at = _integer(block, at, 5)[1]
+                continue
+            bits = 7 if first & 0x80 else 6 if first & 0x40 else 4
+            index, at = _integer(block, at, bits)
+            if bits != 7:
+                if not index:
+                    at = _string(block, at)[1]
+                at = _string(block, at)[1]
+    except IndexError:
+        return False
+    return True
+
+
 def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
     """RFC 7541 5.1: an integer with a prefix of `bits`, and where it ends."""
     limit = (1 << bits) - 1

@@ -9,6 +9,7 @@ from rama_proxy.protocols.http2_start import (
     ConnectionStart,
     Priority,
     StartRecorder,
+    is_whole,
     pseudo_order,
 )
 
@@ -152,6 +153,16 @@ def test_a_server_begins_without_a_preface() -> None:
 )
 def test_order_of_pseudo_fields(block: str, order: str) -> None:
     assert pseudo_order(bytes.fromhex(block)) == order
+
+
+@pytest.mark.parametrize("block", ["", "82be", "3fe11f82", "0001610162", "40016101620f0d0133"])
+def test_a_whole_block(block: str) -> None:
+    assert is_whole(bytes.fromhex(block))
+
+
+@pytest.mark.parametrize("block", ["ff", "ffffffff", "3f", "00", "0002", "000261", "000161027f"])
+def test_a_block_that_breaks_off(block: str) -> None:
+    assert not is_whole(bytes.fromhex(block))
 
 
 def test_continuation_belongs_to_the_block() -> None:
