@@ -6,6 +6,7 @@ readers could measure in two ways raises ProtocolError; nothing is guessed.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from rama_proxy.errors import ProtocolError
@@ -16,6 +17,9 @@ MAX_DIGITS = 18  # below 2**63, which every language's length type holds
 
 # RFC 9112 7, and identity of RFC 2616: what a response may have applied besides chunked.
 _CODINGS = {b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress", b"identity"}
+
+
+_TAB_BEHIND = re.compile(rb"^transfer-encoding:[^\r\n]*\t\r", re.MULTILINE | re.IGNORECASE)
 
 
 class Framing(NamedTuple):
@@ -56,6 +60,10 @@ def request_framing(request: Request) -> Framing:
         # RFC 9112 6.1. Allowed before chunked, but servers that compare the whole value read no
         # body then, and nobody but smugglers sends it.
         raise ProtocolError(f"transfer coding {quoted(codings[0])} in a request", status=501)
+    if _TAB_BEHIND.search(request.raw):
+        # RFC 9110 5.5 has it that this is no part of the value. llhttp says it is, and that the
+        # request is not chunked then.
+        raise ProtocolError("a tab behind Transfer-Encoding, which not all take for chunked")
     return _CHUNKED_REQUEST
 
 

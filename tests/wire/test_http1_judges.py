@@ -160,6 +160,7 @@ REQUESTS = [
     # TE.TE
     POST + b"Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
     POST + b"Transfer-Encoding:\tchunked \r\n\r\n0\r\n\r\n",
+    POST + b"Transfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n",
     POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
