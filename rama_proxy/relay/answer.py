@@ -33,11 +33,12 @@ def send_response(conn: Conn, response: Response, *, head_only: bool = False) ->
 
 
 async def refuse(conn: Conn, flow: Flow, error: RamaError) -> None:
-    """Answer with the error, write the flow down and close."""
+    """Answer with the error, unless the client has gone, write the flow down and close."""
     wiring = conn.wiring
     flow.error = str(error)
-    flow.response = error_response(status_of(error, 400), flow.error)
-    send_response(conn, flow.response, head_only=flow.request.method == "HEAD")
+    if not isinstance(error, PeerClosed):
+        flow.response = error_response(status_of(error, 400), flow.error)
+        send_response(conn, flow.response, head_only=flow.request.method == "HEAD")
     if wiring.hooks.error:
         await wiring.hooks.run(wiring.hooks.error, flow)
     wiring.capture.end(flow)

@@ -42,14 +42,18 @@ async def serve(conn: Conn, on_connect: Connect, on_upgrade: Upgrade) -> None:
         flow = Flow(client.info, request)
         wiring.capture.begin(flow)
         try:
-            if request.method == "CONNECT":
-                await on_connect(conn, flow)
-                return
+            tunnel = request.method == "CONNECT" and conn.target is None  # else it is for the target
             try:
-                _place(conn, request)
-                exchange = Exchange(conn, flow)
+                if tunnel:
+                    http1.request_framing(request)  # it has no body, or is refused
+                else:
+                    _place(conn, request)
+                    exchange = Exchange(conn, flow)
             except ProtocolError as error:
                 await refuse(conn, flow, error)
+                return
+            if tunnel:
+                await on_connect(conn, flow)
                 return
             keep = await exchange.run()
         except BaseException as error:

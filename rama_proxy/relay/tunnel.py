@@ -5,7 +5,7 @@ The protocol decision for a connection whose server is known is here, in `carry`
 1. The server speaks first, or the client ends: raw bytes.
 2. TLS: the client's hello is read, the server's handshake done, then the client's; look again.
 3. HTTP/1: requests to `http1.serve`.
-4. Anything else: raw bytes.
+4. Anything else: raw bytes; in reverse mode it is refused as no HTTP.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ async def carry(conn: Conn, request: Request | None = None) -> None:
         if not await open_tls(conn):
             return
         protocol = await client.peek(sniff, phases.tunnel, phases.preface, conn.upstream)
+    if conn.fixed and protocol != "h2":
+        protocol = "http1"  # a server of HTTP: what is not is refused there and never passed on
     if protocol == "http1":
         await serve_http1(conn)
     elif protocol is not None or client.buf or (conn.upstream is not None and conn.upstream.buf):

@@ -183,3 +183,51 @@ class TestChunks:
             assert answer == head + self.CHUNKS
             assert turn < 0.05
             await closed(writer)
+
+
+class TestConnectInside:
+    """A CONNECT where the server is known already is for that server, not for us to obey."""
+
+    INNER = b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: x\r\n\r\n"
+    REFUSED = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"
+
+    @on_uvloop
+    async def test_in_a_tunnel(self, tmp_path: Path) -> None:
+        seen: list[bytes] = []
+        async with (
+            origin(OK) as other,
+            origin(self.REFUSED, seen=seen) as port,
+            running(tmp_path) as engine,
+        ):
+            reader, writer = await engine.tunnel("127.0.0.1", port)
+            writer.write(self.INNER % other)
+            assert await reader.readexactly(len(self.REFUSED)) == self.REFUSED
+            await closed(writer)
+        assert seen == [self.INNER % other]
+
+    @on_uvloop
+    async def test_in_reverse_mode(self, tmp_path: Path) -> None:
+        seen: list[bytes] = []
+        async with origin(OK) as other, origin(self.REFUSED, seen=seen) as port:
+            mode = Options(mode=f"reverse:http://127.0.0.1:{port}", keep_host=True)
+            async with running(tmp_path, mode) as engine:
+                assert await say(engine, self.INNER % other) == self.REFUSED
+                (flow,) = engine.flows()
+        assert seen == [self.INNER % other]
+        assert flow.response is not None
+        assert flow.response.status == 405
+
+    @on_uvloop
+    async def test_the_server_may_open_a_tunnel(self, tmp_path: Path) -> None:
+        async def inner_proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            writer.write(b"you said " + await reader.readexactly(4))
+
+        async with server(inner_proxy) as port, running(tmp_path) as engine:
+            reader, writer = await engine.tunnel("127.0.0.1", port)
+            writer.write(self.INNER % 1)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            writer.write(b"\x00hi\n")
+            assert await reader.readexactly(13) == b"you said \x00hi\n"
+            await closed(writer)
