@@ -23,8 +23,9 @@ from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.net.dial import Dialer
 from rama_proxy.net.listener import Listener, connection_limit
 from rama_proxy.net.pool import MAX_IDLE, Pool
-from rama_proxy.net.stream import HIGH_WATER, Phase, Stream
+from rama_proxy.net.stream import HIGH_WATER, Stream
 from rama_proxy.net.sweeper import Sweeper
+from rama_proxy.net.waiting import Phase
 from tests.support.play import MemoryTransport, memory_stream
 
 FOREVER = Phase("anything", 3600)

@@ -6,7 +6,8 @@ from rama_proxy.errors import PeerClosed, RamaError
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Request, Response, authority_of
-from rama_proxy.net.stream import Stream, changed
+from rama_proxy.net.stream import Stream
+from rama_proxy.net.waiting import changed
 from rama_proxy.protocols.websocket import is_websocket
 from rama_proxy.relay.exchange import Exchange
 from rama_proxy.relay.websocket import carry_websocket

@@ -12,7 +12,7 @@ import time
 from rama_proxy.hooks import Calls, Hooks
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Response
-from rama_proxy.net.stream import changed
+from rama_proxy.net.waiting import changed
 from rama_proxy.relay.answer import Killed
 from rama_proxy.relay.edits import (
     EDITED_RESPONSE,

@@ -15,7 +15,8 @@ from rama_proxy.hooks import Hooks
 from rama_proxy.model.connection import Address
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Response
-from rama_proxy.net.stream import Stream, changed
+from rama_proxy.net.stream import Stream
+from rama_proxy.net.waiting import changed
 from rama_proxy.protocols import http1
 from rama_proxy.relay.answer import tell_failure
 from rama_proxy.relay.editing import editing_of

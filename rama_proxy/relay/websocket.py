@@ -23,7 +23,8 @@ from rama_proxy.model.websocket import (
     WebSocketData,
     WebSocketMessage,
 )
-from rama_proxy.net.stream import Stream, changed
+from rama_proxy.net.stream import Stream
+from rama_proxy.net.waiting import changed
 from rama_proxy.protocols.websocket import ABNORMAL
 from rama_proxy.protocols.websocket_reader import Message, Part
 from rama_proxy.relay.answer import Killed

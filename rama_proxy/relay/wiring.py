@@ -12,8 +12,9 @@ from rama_proxy.hooks import Hooks, ServerConnectData
 from rama_proxy.model.connection import Address, ConnectionInfo
 from rama_proxy.net.dial import Dialer
 from rama_proxy.net.pool import Pool
-from rama_proxy.net.stream import Phase, Stream
+from rama_proxy.net.stream import Stream
 from rama_proxy.net.tls import make_client_engine
+from rama_proxy.net.waiting import Phase
 
 
 class Phases:
