@@ -338,6 +338,7 @@ class Stream(Signal, asyncio.Protocol):
             linger = struct.pack("ii", 1, 0)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)  # type: ignore[attr-defined]
         self.transport.abort()
+        self.eof = self.lost = True  # at once: uvloop would still send an end, and before the RST
 
     def finish(self) -> None:
         """Say that nothing more will be sent; the peer may go on sending."""

@@ -99,7 +99,7 @@ class ServerSide:
                 found = http1.parse_response(stream.buf, self.max_fields)
             except ProtocolError as error:
                 raise UpstreamError(f"the server's response is malformed: {error}") from error
-            if found is not None:
+            if found is not None and found[1] <= self.max_head:
                 response, used = found
                 del stream.buf[:used]
                 return response
