@@ -7,7 +7,6 @@ An addon's exception goes to `report` and never into a flow. Knows nothing of so
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import time
 import traceback
@@ -237,10 +236,8 @@ class Hooks:
             held = time.perf_counter() - begin
             if result is not None and isinstance(result, Awaitable):
                 await result
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            # An addon may raise anything and must not break the flow; a stop may.
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        except BaseException as error:
+            if not _ends_its_hook_alone(error):
                 raise
             call.errors += 1
             self.report("error", call.source, traceback.format_exc(limit=-4).rstrip())
@@ -273,6 +270,17 @@ class Hooks:
             if isinstance(named, Mapping):  # a script's `from __future__ import annotations` is not
                 found.update(named)
         return found
+
+
+def _ends_its_hook_alone(error: BaseException) -> bool:
+    """Whether `error` is the addon's: it may raise anything, but a stop must get through."""
+    if isinstance(error, (Exception, SystemExit)):
+        return True
+    import asyncio  # 40 ms, which `rama --help` need not wait; loaded where a hook runs
+
+    task = asyncio.current_task()
+    stopped = task is not None and bool(task.cancelling())
+    return isinstance(error, asyncio.CancelledError) and not stopped
 
 
 def addon_name(addon: object) -> str:

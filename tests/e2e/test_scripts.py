@@ -35,6 +35,9 @@ def requestheaders(argument): note('requestheaders')
 def request(argument): note('request')
 def responseheaders(argument): note('responseheaders')
 def response(argument): note('response')
+def websocket_start(argument): note('websocket_start')
+def websocket_message(argument): note('websocket_message')
+def websocket_end(argument): note('websocket_end')
 def error(argument): note('error')
 """
 
