@@ -42,7 +42,8 @@ async def serve(conn: Conn, on_connect: Connect, on_upgrade: Upgrade) -> None:
         flow = Flow(client.info, request)
         wiring.capture.begin(flow)
         try:
-            tunnel = request.method == "CONNECT" and conn.target is None  # else it is for the target
+            # Where the target is known, a CONNECT is for that server.
+            tunnel = request.method == "CONNECT" and conn.target is None
             try:
                 if tunnel:
                     http1.request_framing(request)  # it has no body, or is refused
