@@ -61,6 +61,7 @@ class FlowsScreen(Screen[None]):
         self._filter_text = ""  # of what the list shows
         self._engine: str = session.engine
         self._problem = ""
+        self._sought: Filter | None = None  # by the search under way
         self._searched = False
         self._store_size = session.store_size()
         self.problems = Problems(session.reader.logs)
@@ -104,7 +105,8 @@ class FlowsScreen(Screen[None]):
         self.run_worker(self._search(selected), group="search", exclusive=True)
 
     async def _search(self, selected: Filter) -> None:
-        patience = self.set_timer(PATIENCE, lambda: self._say("searching… esc stops"))
+        self._sought = selected
+        patience = self.set_timer(PATIENCE, lambda: self._say_searching(selected))
         problem = ""
         try:
             with self.session.open_reader() as reader:
@@ -114,7 +116,9 @@ class FlowsScreen(Screen[None]):
             problem = str(error)
         finally:
             patience.stop()
-            self._say(problem)
+            if self._sought is selected:
+                self._sought = None
+                self._say(problem)
         if problem:
             return
         self._searched = True
@@ -124,6 +128,10 @@ class FlowsScreen(Screen[None]):
         self._filter_text = selected.text
         self.flow_list.show_ids(ids)
         self._update_status()
+
+    def _say_searching(self, selected: Filter) -> None:
+        if self._sought is selected:  # the timer may come late
+            self._say("searching… esc stops")
 
     def _say(self, note: str) -> None:
         self.filter_bar.note = escape_text(note)

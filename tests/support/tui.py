@@ -75,6 +75,21 @@ async def until_shows(pilot: Pilot[int], *texts: str, seconds: float = 10) -> st
     return text_of(pilot)
 
 
+async def settled(pilot: Pilot[int], looks: int = 12) -> None:
+    """Wait until nothing moves: the screen is the same, colours too, at `looks` looks in a row."""
+    before: object = None
+    same = 0
+
+    def still() -> bool:
+        nonlocal before, same
+        strips = [list(strip) for strip in pilot.app.screen._compositor.render_strips()]
+        same = same + 1 if strips == before else 0
+        before = strips
+        return same >= looks
+
+    await until(pilot, still)
+
+
 def text_of(pilot: Pilot[int]) -> str:
     """What is on the screen, a line for each row."""
     screen = pilot.app.screen

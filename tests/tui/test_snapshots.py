@@ -15,13 +15,14 @@ from rama_tui.app import RamaApp
 from rama_tui.session import RUNNING, STOPPED, Facts, Session
 from rama_tui.widgets.detail import Detail
 from tests.support.flows import make_store
-from tests.support.tui import curl_of, screen_of, until, until_shows
+from tests.support.tui import curl_of, screen_of, settled, until, until_shows
 
 SMALL, LARGE = (80, 24), (140, 45)
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
 
 Compare = Callable[..., bool]
 Step = Callable[[Pilot[int]], Awaitable[None]]
+Picture = Callable[[Session, tuple[int, int], Step], bool]
 
 
 class SnapshotSession(Session):
@@ -63,15 +64,25 @@ def waiting() -> Iterator[Session]:
     found.close()
 
 
-def app_of(session: Session) -> RamaApp:
-    """The app on `session`."""
-    return RamaApp(session, {"curl": curl_of})
+@pytest.fixture
+def picture(snap_compare: Compare) -> Picture:
+    """Compares the screen after `step` with the picture of it, once it has settled."""
+
+    def compare(session: Session, size: tuple[int, int], step: Step) -> bool:
+        async def run(pilot: Pilot[int]) -> None:
+            await step(pilot)
+            await settled(pilot)
+
+        app = RamaApp(session, {"curl": curl_of})
+        return snap_compare(app, terminal_size=size, run_before=run)
+
+    return compare
 
 
 async def loaded(pilot: Pilot[int]) -> None:
     """Wait for the flows."""
     await until(pilot, lambda: len(screen_of(pilot).flow_list.view) > 0)
-    await until_shows(pilot, "200 flows", "^p Commands")
+    await until_shows(pilot, "200 flows")
 
 
 async def opened(pilot: Pilot[int]) -> None:
@@ -79,83 +90,83 @@ async def opened(pilot: Pilot[int]) -> None:
     await loaded(pilot)
     await pilot.press("j", "j", "j", "enter")
     detail = pilot.app.screen.query_one(Detail)
-    await until_shows(pilot, "#4 ", "esc Back")
+    await until_shows(pilot, "#4 ")
     await until(pilot, lambda: detail.is_settled and pilot.app.screen.focused is not None)
 
 
 @SIZES
-def test_list(snap_compare: Compare, session: Session, size: tuple[int, int]) -> None:
-    assert snap_compare(app_of(session), terminal_size=size, run_before=loaded)
+def test_list(picture: Picture, session: Session, size: tuple[int, int]) -> None:
+    assert picture(session, size, loaded)
 
 
 @SIZES
-def test_open(snap_compare: Compare, session: Session, size: tuple[int, int]) -> None:
-    assert snap_compare(app_of(session), terminal_size=size, run_before=opened)
+def test_open(picture: Picture, session: Session, size: tuple[int, int]) -> None:
+    assert picture(session, size, opened)
 
 
-def test_open_beside(snap_compare: Compare, session: Session) -> None:
-    assert snap_compare(app_of(session), terminal_size=(160, 45), run_before=opened)
+def test_open_beside(picture: Picture, session: Session) -> None:
+    assert picture(session, (160, 45), opened)
 
 
 @SIZES
-def test_light(snap_compare: Compare, session: Session, size: tuple[int, int]) -> None:
+def test_light(picture: Picture, session: Session, size: tuple[int, int]) -> None:
     async def light(pilot: Pilot[int]) -> None:
         await opened(pilot)
         await pilot.press("ctrl+t")
 
-    assert snap_compare(app_of(session), terminal_size=size, run_before=light)
+    assert picture(session, size, light)
 
 
 @SIZES
-def test_help(snap_compare: Compare, session: Session, size: tuple[int, int]) -> None:
+def test_help(picture: Picture, session: Session, size: tuple[int, int]) -> None:
     async def helped(pilot: Pilot[int]) -> None:
         await loaded(pilot)
         await pilot.press("question_mark")
-        await until_shows(pilot, "Everywhere", "sample.db", "Open")
+        await until_shows(pilot, "Everywhere")
 
-    assert snap_compare(app_of(session), terminal_size=size, run_before=helped)
+    assert picture(session, size, helped)
 
 
 @SIZES
-def test_filter(snap_compare: Compare, session: Session, size: tuple[int, int]) -> None:
+def test_filter(picture: Picture, session: Session, size: tuple[int, int]) -> None:
     async def filtered(pilot: Pilot[int]) -> None:
         await loaded(pilot)
         await pilot.press("slash", *"~c 404 | ~e", "enter")
-        await until_shows(pilot, "FILTER", " of 200 flows", "esc Clear")
+        await until_shows(pilot, "FILTER", " of 200 flows")
 
-    assert snap_compare(app_of(session), terminal_size=size, run_before=filtered)
+    assert picture(session, size, filtered)
 
 
 @SIZES
-def test_filter_mistake(snap_compare: Compare, session: Session, size: tuple[int, int]) -> None:
+def test_filter_mistake(picture: Picture, session: Session, size: tuple[int, int]) -> None:
     async def wrong(pilot: Pilot[int]) -> None:
         await loaded(pilot)
         await pilot.press("slash")
         pilot.app.screen.query_one(Input).value = "~d shop & ~d ("  # at once: nothing is applied
-        await until_shows(pilot, "~d (host", "esc Undo")
+        await until_shows(pilot, "~d (host")
 
-    assert snap_compare(app_of(session), terminal_size=size, run_before=wrong)
+    assert picture(session, size, wrong)
 
 
 @SIZES
-def test_no_match(snap_compare: Compare, session: Session, size: tuple[int, int]) -> None:
+def test_no_match(picture: Picture, session: Session, size: tuple[int, int]) -> None:
     async def unmatched(pilot: Pilot[int]) -> None:
         await loaded(pilot)
         await pilot.press("slash", *"~d nowhere", "enter")
-        await until_shows(pilot, "No flow matches", "esc Clear")
+        await until_shows(pilot, "No flow matches")
 
-    assert snap_compare(app_of(session), terminal_size=size, run_before=unmatched)
+    assert picture(session, size, unmatched)
 
 
 @SIZES
-def test_waiting(snap_compare: Compare, waiting: Session, size: tuple[int, int]) -> None:
+def test_waiting(picture: Picture, waiting: Session, size: tuple[int, int]) -> None:
     async def shown(pilot: Pilot[int]) -> None:
-        await until_shows(pilot, "Waiting for traffic", "^p Commands")
+        await until_shows(pilot, "Waiting for traffic")
 
-    assert snap_compare(app_of(waiting), terminal_size=size, run_before=shown)
+    assert picture(waiting, size, shown)
 
 
-def test_engine_stopped(snap_compare: Compare, session: Session) -> None:
+def test_engine_stopped(picture: Picture, session: Session) -> None:
     session.engine = RUNNING
 
     async def stopped(pilot: Pilot[int]) -> None:
@@ -164,9 +175,9 @@ def test_engine_stopped(snap_compare: Compare, session: Session) -> None:
         screen_of(pilot)._on_engine()
         await until_shows(pilot, "engine stopped")
 
-    assert snap_compare(app_of(session), terminal_size=SMALL, run_before=stopped)
+    assert picture(session, SMALL, stopped)
 
 
-def test_no_color(snap_compare: Compare, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color(picture: Picture, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "NO_COLOR", "1")
-    assert snap_compare(app_of(session), terminal_size=SMALL, run_before=loaded)
+    assert picture(session, SMALL, loaded)
