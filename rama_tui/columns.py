@@ -119,6 +119,10 @@ def _type(row: FlowRow) -> str:
 
 
 def _protocol(row: FlowRow) -> str:
+    if row.kind in {"tcp", "tls"}:
+        return row.kind
+    if row.kind == "websocket":
+        return "wss" if row.scheme == "https" else "ws"
     version = row.version.removeprefix("HTTP/")
     return f"{row.scheme}/{version}" if row.scheme else version
 
