@@ -119,6 +119,8 @@ def test_errors_and_tunnels_say_so_in_the_path() -> None:
     )
     assert cells(replace(ROW, kind="tls", path="a:443", error="no trust"))["path"] == "no trust"
     assert cells(replace(ROW, kind="tcp", path="a:5432"))["path"] == "tcp tunnel"
+    assert cells(replace(ROW, kind="tcp"))["ver"] == "tcp"
+    assert cells(replace(ROW, kind="websocket", scheme="https"))["ver"] == "wss"
 
 
 def test_ports_that_the_scheme_does_not_imply_are_shown() -> None:
