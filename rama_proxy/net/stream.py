@@ -119,7 +119,7 @@ class Stream(Signal, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.eof = self.lost = True
         if exc is not None and self.error is None:
-            self.error = PeerClosed(f"connection lost: {exc}")
+            self.error = PeerClosed(f"connection to the {self.info.side} lost: {exc}")
         self.stalled = False
         self.engines = ()  # they write to us: a cycle that would keep OpenSSL's 60 KB until a gc
         self.wake()
@@ -210,7 +210,8 @@ class Stream(Signal, asyncio.Protocol):
         if sock is not None:
             problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # type: ignore[attr-defined]
             if problem:
-                self.error = self.error or PeerClosed(f"connection lost: {os.strerror(problem)}")
+                reason = f"connection to the {self.info.side} lost: {os.strerror(problem)}"
+                self.error = self.error or PeerClosed(reason)
                 self.transport.abort()
 
     def expire(self) -> None:
@@ -264,10 +265,11 @@ class Stream(Signal, asyncio.Protocol):
 
     # --- TLS
 
-    async def secure(self, engine: TlsEngine, phase: Phase) -> None:
+    async def secure(self, engine: TlsEngine, phase: Phase, other: Stream | None = None) -> None:
         """Do the handshake of `engine` on this stream; what is in the buffer is its first input.
 
-        Raises UpstreamTlsError or ClientTlsError as the engine does, PeerTimeout, PeerClosed.
+        Raises UpstreamTlsError or ClientTlsError as the engine does, PeerTimeout, PeerClosed; the
+        last as well when `other`, for whom it is done, ends.
         """
         data = bytes(self.buf)
         self.buf.clear()
@@ -281,7 +283,9 @@ class Stream(Signal, asyncio.Protocol):
                 raise self.error
             if self.eof:
                 raise PeerClosed("the peer closed during the TLS handshake")
-            await changed(self)
+            if other is not None and other.eof:
+                raise PeerClosed("the client closed while the server's TLS handshake went on")
+            await changed(self, other)
         self.phase = None
         self.info.secured = monotonic()
 

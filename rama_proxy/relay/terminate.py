@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rama_proxy.errors import RamaError, UpstreamError
+from rama_proxy.errors import PeerClosed, RamaError, UpstreamError
 from rama_proxy.hooks import ClientHelloData
 from rama_proxy.model.connection import TlsInfo
 from rama_proxy.model.flow import Flow
@@ -37,6 +37,9 @@ async def open_tls(conn: Conn) -> bool:
             await secure_upstream(conn, conn.upstream)
         elif conn.scheme == "https":
             conn.upstream = await open_upstream(conn, "https", conn.target)
+    except PeerClosed as error:
+        await _give_up(conn, error)
+        return False
     except UpstreamError as error:
         conn.problem = error
         if conn.upstream is not None:
@@ -51,10 +54,15 @@ async def _read_hello(conn: Conn) -> ClientHello | None:
     try:
         return await conn.client.peek(parse_client_hello, phase, phase)
     except RamaError as error:
-        conn.client.info.error = str(error)
-        await note_failure(conn, "tls", error)
-        conn.client.close()
+        await _give_up(conn, error)
         return None
+
+
+async def _give_up(conn: Conn, error: RamaError) -> None:
+    """Close a client whose handshake cannot be ended, and write down why."""
+    conn.client.info.error = str(error)
+    await note_failure(conn, "tls", error)
+    conn.client.close()
 
 
 async def _passed_on(conn: Conn, hello: ClientHello) -> bool:
@@ -107,9 +115,7 @@ async def _accept(conn: Conn, hello: ClientHello) -> bool:
     try:
         await client.secure(engine, wiring.phases.handshake)
     except RamaError as error:
-        info.error = str(error)
-        await note_failure(conn, "tls", error)
-        client.close()
+        await _give_up(conn, error)
         return False
     finally:
         if conn.target is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from rama_proxy.capture import Capture
 from rama_proxy.certs.contexts import Contexts
 from rama_proxy.config import Options
-from rama_proxy.errors import PeerTimeout, RamaError, UpstreamError, UpstreamTimeout
+from rama_proxy.errors import PeerClosed, PeerTimeout, RamaError, UpstreamError, UpstreamTimeout
 from rama_proxy.hooks import Hooks, ServerConnectData
 from rama_proxy.model.connection import Address, ConnectionInfo
 from rama_proxy.net.dial import Dialer
@@ -107,10 +107,12 @@ async def secure_upstream(conn: Conn, stream: Stream) -> None:
         post_quantum=conn.post_quantum,
     )
     try:
-        await stream.secure(engine, conn.wiring.phases.handshake)
+        await stream.secure(engine, conn.wiring.phases.handshake, conn.client)
     except UpstreamError:
         raise
     except RamaError as error:
+        if isinstance(error, PeerClosed) and conn.client.eof:
+            raise
         kind = UpstreamTimeout if isinstance(error, PeerTimeout) else UpstreamError
         raise kind(f"TLS handshake with {info.address[0]}: {error}") from error
     finally:

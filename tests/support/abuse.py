@@ -10,6 +10,7 @@ import resource
 import socket
 import struct
 import time
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import ParamSpec
 
@@ -26,8 +27,12 @@ def on_uvloop(test: Callable[P, Coroutine[object, object, None]]) -> Callable[P,
     """Run an async test on the loop of the product, which differs from asyncio's in details."""
 
     async def main(*args: P.args, **kwargs: P.kwargs) -> None:
-        async with asyncio.timeout(20):
-            await test(*args, **kwargs)
+        try:
+            async with asyncio.timeout(50):
+                await test(*args, **kwargs)
+        except BaseException:  # what a failed test left open would fail it again, less clearly
+            warnings.simplefilter("ignore", ResourceWarning)
+            raise
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -8,11 +8,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
+from rama_proxy.control.client import ask
 from rama_proxy.model.flow import Flow
 from rama_proxy.store.reader import Reader
 from tests.support.peers import clean_env, wait_for
@@ -25,16 +27,22 @@ FAULTS = ("Traceback", "ResourceWarning", "never retrieved", "never awaited")
 class Engine:
     """`rama capture --attached` on a free port, ready when this returns.
 
-    `arguments` are further options. Its standard error is kept in `log`; a traceback or a resource
-    left open in there fails `close`.
+    `arguments` are further options, `under` is a program that starts it. Its standard error is kept
+    in `log`; a traceback or a resource left open in there fails `close`.
     """
 
-    def __init__(self, directory: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        under: Sequence[str] = (),
+    ) -> None:
         self.store = directory / "flows.db"
         self.confdir = directory / "config"
         self._log = (directory / "stderr.log").open("wb+")
-        command = [*COMMAND, "capture", "--attached", "--port", "0", "--write", str(self.store)]
-        command += ["--confdir", str(self.confdir), *arguments]
+        command = [*under, *COMMAND, "capture", "--attached", "--port", "0"]
+        command += ["--write", str(self.store), "--confdir", str(self.confdir), *arguments]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -102,6 +110,10 @@ class Engine:
         database = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=10)
         with contextlib.closing(database):
             return database.execute(sql).fetchall()
+
+    def status(self) -> dict[str, Any]:
+        """What it says of itself, asked over its socket."""
+        return ask(self.ready["control"], self.ready["token"], "status")
 
     def memory(self, field: str = "VmHWM") -> int:
         """Bytes of resident memory at most so far, or another line of /proc/PID/status."""
