@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import DONE, FAILED, Flow
+from rama_proxy.model.message import Body
 from rama_proxy.store.writer import Writer
 
 SLOW_FLOW = 0.5  # seconds after which an unfinished flow is worth a row; ticks come once a second
@@ -21,8 +22,12 @@ RATE_WINDOW = 5.0  # seconds over which the rate is smoothed
 class Capture:
     """Counts flows and hands them to the writer."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, budget: int = 256 << 20) -> None:
+        """`budget` is how many bytes of bodies may be kept of flows under way."""
         self.writer = writer
+        self.budget = budget
+        self.kept = 0
+        self.dropped_bodies = 0  # beyond the budget
         self.on_flow: list[Callable[[Flow], None]] = []
         self.active: dict[int, Flow] = {}
         self.flows = 0
@@ -31,14 +36,26 @@ class Capture:
         self.rate = 0.0
         self._stored: set[int] = set()  # connections that have a row and are not closed
         self._rated = 0
+        self._kept: dict[int, int] = {}  # by flow
 
     def begin(self, flow: Flow) -> None:
         """A flow has begun."""
         self.active[flow.id] = flow
 
+    def keep(self, flow: Flow, body: Body, data: bytes, limit: int) -> None:
+        """Add `data` to a body of `flow`, at most `limit` bytes in all and within the budget."""
+        if self.kept + len(data) > self.budget and not body.truncated:
+            self.dropped_bodies += 1
+            limit = 0
+        kept = body.add(data, limit)
+        if kept:
+            self.kept += kept
+            self._kept[flow.id] = self._kept.get(flow.id, 0) + kept
+
     def end(self, flow: Flow) -> None:
         """A flow has ended, well or with `flow.error`."""
         self.active.pop(flow.id, None)
+        self.kept -= self._kept.pop(flow.id, 0)
         flow.timing.end = time.monotonic()
         flow.state = FAILED if flow.error else DONE
         self.flows += 1

@@ -95,7 +95,9 @@ class Options:
         0, "Most client connections; 0 fits the file limit.", metavar="N", group="Limits"
     )
     capture_budget: int = _size(
-        64 * MIB, "Bytes that may wait for the store; beyond it bodies are dropped."
+        64 * MIB,
+        "Bytes that may wait for the store, and a quarter of those kept of flows under way;"
+        " beyond it bodies are dropped.",
     )
 
     head_timeout: float = _time(30.0, "A request head, from its first byte to its last.")

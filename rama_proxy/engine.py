@@ -39,6 +39,7 @@ from rama_proxy.service import stack
 from rama_proxy.store.writer import Writer
 
 TICK = 1.0  # seconds between sweeps
+KEPT = 4  # times what may wait for the store may be kept of flows under way
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -59,7 +60,7 @@ class Proxy:
         self.mode = parse_mode(options.mode)
         self.authority = Authority.load(Path(options.confdir) if options.confdir else config_dir())
         self.writer = Writer(store, budget=options.capture_budget, on_problem=self._store_problem)
-        self.capture = Capture(self.writer)
+        self.capture = Capture(self.writer, KEPT * options.capture_budget)
         self.hooks = Hooks(report=self.log)
         self.addons = AddonSet(self.hooks, options.addons, options.scripts)
         self.sweeper = Sweeper(options.stream_timeout)
@@ -230,7 +231,7 @@ class Proxy:
             "connections": len(self.listener.tasks),
             "refused": self.listener.refused,
             "backlog": self.writer.backlog_bytes,
-            "dropped": self.writer.dropped_bodies,
+            "dropped": self.writer.dropped_bodies + self.capture.dropped_bodies,
             "loop_lag_ms": round(self.loop_lag * 1000, 1),
         }
 

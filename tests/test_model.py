@@ -54,6 +54,18 @@ class TestBody:
         body.add(b"90", 6)
         assert (bytes(body), body.size, body.truncated) == (b"123456", 10, True)
 
+    def test_nothing_is_kept_behind_a_gap(self) -> None:
+        body = Body(complete=False)
+        assert [body.add(b"12", 100), body.add(b"34", 0), body.add(b"56", 100)] == [2, 0, 0]
+        assert (bytes(body), body.size, body.truncated) == (b"12", 6, True)
+
+    def test_tiny_pieces_are_joined(self) -> None:
+        body = Body(complete=False)
+        for number in range(10_000):
+            body.add(b"%d" % (number % 10), 1 << 20)
+        assert len(body.chunks) < 10
+        assert bytes(body) == b"0123456789" * 1000
+
     def test_a_copy_does_not_grow_with_the_original(self) -> None:
         body = Body(b"a")
         other = body.copy()

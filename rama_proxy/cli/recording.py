@@ -242,8 +242,8 @@ class Recording:
             _several(capture.errors, "error"),
             format_size(capture.bytes),
         ]
-        if proxy.writer.dropped_bodies:
-            parts.append(f"{proxy.writer.dropped_bodies} bodies not recorded")
+        if dropped := proxy.writer.dropped_bodies + capture.dropped_bodies:
+            parts.append(f"{dropped} bodies not recorded")
         if self.console is not None and self.console.left_out:
             parts.append(f"{self.console.left_out} lines not printed")
         say(

@@ -11,6 +11,8 @@ from rama_proxy.model.coding import decode, encode
 from rama_proxy.model.headers import Headers, to_bytes, to_text
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+SMALL = 512  # pieces of a body that are joined: a list of bytes objects of two bytes costs 24 times
+GROWN = 4096  # that much, and a piece no longer grows
 
 
 class Body:
@@ -30,16 +32,22 @@ class Body:
         self.truncated = False
         self.edited = False
 
-    def add(self, data: bytes, limit: int) -> None:
-        """Count `data`, and keep what fits below `limit` bytes in all."""
-        room = limit - self.size
+    def add(self, data: bytes, limit: int) -> int:
+        """Count `data`, and keep what fits below `limit` bytes in all; gives how much that was.
+
+        After the first byte that was not kept none is: there must be no gap.
+        """
+        room = 0 if self.truncated else limit - self.size
         self.size += len(data)
-        if room >= len(data):
-            self.chunks.append(data)
-            return
-        self.truncated = True
-        if room > 0:
-            self.chunks.append(data[:room])
+        if room < len(data):
+            self.truncated = True
+            data = data[: max(room, 0)]
+        chunks = self.chunks
+        if len(data) < SMALL and chunks and len(chunks[-1]) < GROWN:
+            chunks[-1] += data
+        elif data:
+            chunks.append(data)
+        return len(data)
 
     def replace(self, data: bytes) -> None:
         """Put `data` in place of the whole body."""

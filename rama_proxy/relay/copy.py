@@ -47,7 +47,7 @@ async def _copy(conn: Conn, upstream: Stream, flow: Flow) -> None:
                 data = bytes(source.buf)
                 source.buf.clear()
                 sink.write(data)
-                body.add(data, limit)
+                conn.wiring.capture.keep(flow, body, data, limit)
                 client.last = max(client.last, source.last)  # either side's bytes keep it open
                 moved = True
             if source.eof and not source.buf and not finished[index]:

@@ -69,7 +69,7 @@ class Editing:
             wire, payload = client.read_body()
             if wire:
                 self.held.append(wire)
-                body.add(payload, limit)
+                self.conn.wiring.capture.keep(self.flow, body, payload, limit)
                 if body.truncated:
                     self.flow.notes.append("request body beyond the body limit: not held back")
                     return

@@ -14,7 +14,7 @@ from rama_proxy.errors import PeerClosed, PeerStalled, RamaError, UpstreamError,
 from rama_proxy.hooks import Hooks
 from rama_proxy.model.connection import Address
 from rama_proxy.model.flow import Flow
-from rama_proxy.model.message import Response
+from rama_proxy.model.message import Message, Response
 from rama_proxy.net.stream import Stream
 from rama_proxy.net.waiting import changed
 from rama_proxy.protocols import http1
@@ -120,7 +120,7 @@ class Exchange:
             wire, payload = self.client.read_body()
             if wire:
                 head += wire
-                flow.request.body.add(payload, self.conn.wiring.options.body_limit)
+                self._keep(flow.request, payload)
         if server.reused and len(head) <= MAX_RESEND and request.method in IDEMPOTENT:
             self.resend = head
         server.stream.write(head)
@@ -234,7 +234,7 @@ class Exchange:
         client = self.client
         wire, payload = client.read_body()
         if wire:
-            self.flow.request.body.add(payload, self.conn.wiring.options.body_limit)
+            self._keep(self.flow.request, payload)
             server.stream.write(wire)
             self.resend = b""
         if client.body_done:
@@ -295,7 +295,7 @@ class Exchange:
         response = self.flow.response
         assert response is not None
         if payload:
-            response.body.add(payload, self.conn.wiring.options.body_limit)
+            self._keep(response, payload)
         if self.editing is None:
             self.client.send_body(wire)
         else:
@@ -323,6 +323,10 @@ class Exchange:
             scheme, address = self._destination()
             for dropped in conn.pool.give((scheme, *address), stream):
                 await close_upstream(conn, dropped)
+
+    def _keep(self, message: Message, data: bytes) -> None:
+        wiring = self.conn.wiring
+        wiring.capture.keep(self.flow, message.body, data, wiring.options.body_limit)
 
     def _check_client(self) -> None:
         """Stop when nobody is there to take the response."""

@@ -288,7 +288,8 @@ def _copy_message(message: _Message, body_limit: int) -> _Message:
     copy.headers = message.headers.copy()
     body = Body(complete=message.body.complete)
     for chunk in message.body.chunks:
-        body.add(chunk, body_limit)
+        if body.add(chunk, body_limit) < len(chunk):
+            break
     body.truncated |= message.body.truncated
     body.size, body.edited = message.body.size, message.body.edited
     copy.body = body
