@@ -11,13 +11,13 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from rama_proxy.filters import OPERATORS
 from rama_tui.actions import ACTIONS, PLACES, key_names
 from rama_tui.columns import SIGNS
 from rama_tui.looks import look
+from rama_tui.screens.scrolling import ScrollingScreen
 from rama_tui.widgets.detail import Detail
 from rama_tui.widgets.side_view import SideView
 
@@ -48,17 +48,11 @@ class HelpText(Widget):
         return help_table(look(self, "help-text--title"), look(self, "help-text--name"))
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ScrollingScreen):
     """Everything that can be done, and what the signs mean."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,f1", "dismiss", "Close"),
-        Binding("down,j", "scroll(1)", "Down", show=False),
-        Binding("up,k", "scroll(-1)", "Up", show=False),
-        Binding("pagedown,space,ctrl+d", "scroll(12)", "Page down", show=False),
-        Binding("pageup,b,ctrl+u", "scroll(-12)", "Page up", show=False),
-        Binding("g,home", "scroll(-9999)", "Top", show=False),
-        Binding("G,end", "scroll(9999)", "Bottom", show=False),
+        Binding("escape,q,question_mark,f1", "dismiss", "Close")
     ]
     CSS = """
     HelpScreen {
@@ -78,10 +72,6 @@ class HelpScreen(ModalScreen[None]):
         box.border_title, box.border_subtitle = "Help", "esc closes"
         with box, VerticalScroll():
             yield HelpText()
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by `lines`, at once."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
 def help_sections() -> Iterator[tuple[str, Rows]]:

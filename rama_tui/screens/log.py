@@ -10,11 +10,11 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from rama_proxy.model.text import escape_lines
 from rama_proxy.store.reader import LogRow
+from rama_tui.screens.scrolling import ScrollingScreen
 
 MAX_ENTRIES = 500  # the newest; all of them are in the store's table `log`
 LOOK_EVERY = 1.0
@@ -22,18 +22,10 @@ EMPTY = "Nothing was reported. Errors of addons, and what the engine has to say,
 SIGNS = {"error": ("✗", "bold red"), "warning": ("▲", "yellow")}
 
 
-class LogScreen(ModalScreen[None]):
+class LogScreen(ScrollingScreen):
     """The log, newest at the bottom. `read` gives the entries after an id."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,E", "dismiss", "Close"),
-        Binding("down,j", "scroll(1)", "Down", show=False),
-        Binding("up,k", "scroll(-1)", "Up", show=False),
-        Binding("pagedown,space,ctrl+d", "scroll(12)", "Page down", show=False),
-        Binding("pageup,b,ctrl+u", "scroll(-12)", "Page up", show=False),
-        Binding("g,home", "scroll(-9999)", "Top", show=False),
-        Binding("G,end", "scroll(9999)", "Bottom", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,E", "dismiss", "Close")]
     CSS = """
     LogScreen {
         align: center middle; background: $background 60%;
@@ -71,10 +63,6 @@ class LogScreen(ModalScreen[None]):
         self._entries = [*self._entries, *found][-MAX_ENTRIES:]
         self.query_one(Static).update(log_text(self._entries))
         self.query_one(VerticalScroll).scroll_end(animate=False)
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by `lines`, at once."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
 def log_text(entries: list[LogRow]) -> Text:
