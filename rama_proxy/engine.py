@@ -39,6 +39,7 @@ from rama_proxy.service import stack
 from rama_proxy.store.writer import Writer
 
 TICK = 1.0  # seconds between sweeps
+TELL_EVERY = 10.0  # seconds between two lines about refused connections
 KEPT = 4  # times what may wait for the store may be kept of flows under way
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -82,6 +83,7 @@ class Proxy:
         self.token = make_token()
         self.stop_wanted = asyncio.Event()
         self.loop_lag = 0.0
+        self._told_refused = 0, -TELL_EVERY
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- start and stop
@@ -176,9 +178,19 @@ class Proxy:
             self.loop_lag = max(0.0, now - last - TICK)
             self.capture.tick(now - last)
             self.sweeper.sweep()
+            self._tell_refused(now)
             if self.control is not None:
                 self.control.broadcast("health", **self.health())
             last = now
+
+    def _tell_refused(self, now: float) -> None:
+        """Say that connections were refused, but not each second of a flood."""
+        told, when = self._told_refused
+        refused = self.listener.refused
+        if refused > told and now - when >= TELL_EVERY:
+            self._told_refused = refused, now
+            limit = self.listener.limit
+            self.log("warning", "engine", f"{refused - told} connections refused: {limit} are open")
 
     # --- control
 
