@@ -161,7 +161,7 @@ def test_keys_in_one_packet_do_what_they_say(tmp_path: Path) -> None:
 
 
 def test_a_large_store_is_quick(tmp_path: Path) -> None:
-    """Loose bounds for a busy machine; what it is on a quiet one stands in the pull request."""
+    """Loose bounds: the machine may be busy."""
     path = make_store(tmp_path / "large.db", 20_000)
     with Pty([*COMMAND, str(path)], columns=160, lines=48) as terminal:
         assert terminal.wait_for(b"/v2/") - terminal.started < 6
@@ -173,6 +173,7 @@ def test_a_large_store_is_quick(tmp_path: Path) -> None:
         assert statistics.quantiles(taken, n=20)[-1] < 0.15, taken
         terminal.send(b"G")
         terminal.wait_for(b"m20000 ")
+        terminal.settle()
         assert terminal.rss() < 150e6
         before = len(terminal.frames)
         time.sleep(1)
