@@ -10,7 +10,7 @@ from rama_proxy.errors import (
     UpstreamTimeout,
 )
 from rama_proxy.modes.spec import ModeSpec
-from rama_proxy.net.stream import Stream
+from rama_proxy.net.channel import Channel
 from rama_proxy.protocols import socks5
 from rama_proxy.protocols.sniff import sniff
 from rama_proxy.relay import tunnel
@@ -49,7 +49,7 @@ async def serve(conn: Conn) -> None:
         await _refuse_unknown(conn, client)
 
 
-async def _refuse_unknown(conn: Conn, client: Stream) -> None:
+async def _refuse_unknown(conn: Conn, client: Channel) -> None:
     shown = bytes(client.buf[:16])
     error = ProtocolError(f"the client speaks neither HTTP, TLS nor SOCKS; it began with {shown!r}")
     await note_failure(conn, "tcp", error)

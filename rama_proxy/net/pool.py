@@ -6,7 +6,7 @@ a leftover response nor a login that lives in the connection (NTLM, Negotiate).
 
 from __future__ import annotations
 
-from rama_proxy.net.stream import Stream
+from rama_proxy.net.channel import Channel
 
 Key = tuple[str, str, int]  # scheme, host, port
 MAX_IDLE = 8  # origins that one client connection visits in turn; browsers open one per origin
@@ -18,13 +18,13 @@ class Pool:
     __slots__ = ("streams",)
 
     def __init__(self) -> None:
-        self.streams: dict[Key, tuple[Stream, bool]] = {}
+        self.streams: dict[Key, tuple[Channel, bool]] = {}
 
-    def take(self, key: Key) -> tuple[Stream | None, bool]:
+    def take(self, key: Key) -> tuple[Channel | None, bool]:
         """The idle stream for `key`, and whether it has been used before."""
         return self.streams.pop(key, (None, False))
 
-    def give(self, key: Key, stream: Stream, *, used: bool = True) -> list[Stream]:
+    def give(self, key: Key, stream: Channel, *, used: bool = True) -> list[Channel]:
         """Keep `stream` for the next request; gives the streams that had to make room."""
         dropped = []
         if key in self.streams:
@@ -35,14 +35,14 @@ class Pool:
         return dropped
 
     @staticmethod
-    def usable(stream: Stream) -> bool:
+    def usable(stream: Channel) -> bool:
         """Whether a request can be sent on `stream`.
 
         Not on one that spoke unasked: what it said would be taken for the next answer.
         """
         return not stream.eof and not stream.buf
 
-    def drain(self) -> list[Stream]:
+    def drain(self) -> list[Channel]:
         """Take every stream out."""
         streams = [stream for stream, _ in self.streams.values()]
         self.streams.clear()

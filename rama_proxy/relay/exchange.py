@@ -15,7 +15,7 @@ from rama_proxy.hooks import Hooks
 from rama_proxy.model.connection import Address
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Message, Response
-from rama_proxy.net.stream import Stream
+from rama_proxy.net.channel import Channel
 from rama_proxy.net.waiting import changed
 from rama_proxy.protocols import http1
 from rama_proxy.relay.answer import tell_failure
@@ -176,7 +176,7 @@ class Exchange:
         RFC 9112 9.3.1; only when nothing of a response came and the whole request is at hand.
         """
         await close_upstream(self.conn, server.stream)
-        stream: Stream = await open_upstream(self.conn, *self._destination())
+        stream: Channel = await open_upstream(self.conn, *self._destination())
         self.flow.server = stream.info
         server.stream = stream
         server.reused = False

@@ -16,7 +16,7 @@ from rama_proxy.errors import (
 )
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Request, Response
-from rama_proxy.net.stream import Stream
+from rama_proxy.net.channel import Channel
 from rama_proxy.protocols import http1
 
 
@@ -25,7 +25,7 @@ class ClientSide:
 
     __slots__ = ("head_sent", "pending", "reader", "stream")
 
-    def __init__(self, stream: Stream, request: Request) -> None:
+    def __init__(self, stream: Channel, request: Request) -> None:
         self.stream = stream
         self.reader = http1.body_reader(http1.request_framing(request))
         self.pending = b""
@@ -80,7 +80,7 @@ class ServerSide:
 
     __slots__ = ("max_fields", "max_head", "method", "reader", "reused", "stream")
 
-    def __init__(self, stream: Stream, method: str, max_head: int, max_fields: int) -> None:
+    def __init__(self, stream: Channel, method: str, max_head: int, max_fields: int) -> None:
         self.stream = stream
         self.method = method
         self.max_head = max_head

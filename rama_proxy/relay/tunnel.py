@@ -13,7 +13,7 @@ from __future__ import annotations
 from rama_proxy.errors import RamaError
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Request
-from rama_proxy.net.stream import Stream
+from rama_proxy.net.channel import Channel
 from rama_proxy.protocols.sniff import sniff
 from rama_proxy.relay import http1
 from rama_proxy.relay.answer import refuse, send_response
@@ -81,7 +81,7 @@ async def _carry_bytes(conn: Conn, request: Request | None) -> None:
     await copy(conn, upstream, flow)
 
 
-async def _server_for_bytes(conn: Conn) -> Stream | None:
+async def _server_for_bytes(conn: Conn) -> Channel | None:
     """The server for a connection whose bytes are copied; a row and None if there is none."""
     assert conn.target is not None
     upstream, conn.upstream = conn.upstream, None

@@ -10,9 +10,9 @@ from rama_proxy.config import Options
 from rama_proxy.errors import PeerClosed, PeerTimeout, RamaError, UpstreamError, UpstreamTimeout
 from rama_proxy.hooks import Hooks, ServerConnectData
 from rama_proxy.model.connection import Address, ConnectionInfo
+from rama_proxy.net.channel import Channel
 from rama_proxy.net.dial import Dialer
 from rama_proxy.net.pool import Pool
-from rama_proxy.net.stream import Stream
 from rama_proxy.net.tls import make_client_engine
 from rama_proxy.net.waiting import Phase
 
@@ -52,27 +52,27 @@ class Conn:
     itself; `problem` is why that server cannot be used: every request is answered with it.
     """
 
-    client: Stream
+    client: Channel
     wiring: Wiring
     pool: Pool
     scheme: str = "http"
     target: Address | None = None
     fixed: bool = False  # reverse mode: the client does not say where to
     host_header: str = ""  # reverse mode: what Host is rewritten to, "" leaves it
-    upstream: Stream | None = None  # dialled, and no request sent on it yet
+    upstream: Channel | None = None  # dialled, and no request sent on it yet
     problem: RamaError | None = None
     server: ConnectionInfo | None = None  # of the connection that `problem` is about
     alpn_offered: tuple[bytes, ...] = field(default=(b"http/1.1",))
     post_quantum: bool = True  # whether the client offers a hybrid group, mirrored to the server
 
 
-async def open_upstream(conn: Conn, scheme: str, address: Address) -> Stream:
+async def open_upstream(conn: Conn, scheme: str, address: Address) -> Channel:
     """A new stream to `address`, with TLS for "https". Raises UpstreamError and its kinds."""
     wiring = conn.wiring
     info = ConnectionInfo("server", address=address, mode=conn.client.info.mode)
     data = ServerConnectData(info, conn.client.info)
     conn.server = info
-    stream: Stream | None = None
+    stream: Channel | None = None
     try:
         if wiring.hooks.server_connect:
             await wiring.hooks.run(wiring.hooks.server_connect, data)
@@ -94,7 +94,7 @@ async def open_upstream(conn: Conn, scheme: str, address: Address) -> Stream:
     return stream
 
 
-async def secure_upstream(conn: Conn, stream: Stream) -> None:
+async def secure_upstream(conn: Conn, stream: Channel) -> None:
     """The TLS handshake with a server, by the name that the client asked for."""
     info = stream.info
     assert info.address is not None
@@ -122,7 +122,7 @@ async def secure_upstream(conn: Conn, stream: Stream) -> None:
         await hooks.run(hooks.tls_established_server, ServerConnectData(info, conn.client.info))
 
 
-async def close_upstream(conn: Conn, stream: Stream) -> None:
+async def close_upstream(conn: Conn, stream: Channel) -> None:
     """Close a stream to a server and write down how it went."""
     stream.close()
     conn.wiring.capture.closed(stream.info)
