@@ -41,9 +41,11 @@ async def serve(conn: Conn) -> None:
         await tunnel.serve_http1(conn)
     elif protocol in {"socks5", "socks4"}:
         await _serve_socks(conn, 5 if protocol == "socks5" else 4)
+    elif protocol == "h2" and conn.wiring.options.http2:
+        await tunnel.serve_http2(conn)
     elif protocol == "h2":
         client.write(H2_ANSWER)
-        await note_failure(conn, "tcp", ProtocolError("HTTP/2 to the proxy is not supported yet"))
+        await note_failure(conn, "tcp", ProtocolError("HTTP/2 is off (--no-http2)"))
         await client.linger(phases.linger)
     elif protocol is not None:
         await _refuse_unknown(conn, client)

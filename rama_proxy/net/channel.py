@@ -96,6 +96,11 @@ class Channel(Signal, ABC):
 
     # --- reading
 
+    @property
+    def left(self) -> bool:
+        """Whether the peer, as a client, wants no answer any more: who ends sending has gone."""
+        return self.eof
+
     async def receive(self, parse: Parse[T], limit: int, idle: Phase, busy: Phase) -> T | None:
         """What `parse` makes of the buffer, waiting for more as long as it asks for it.
 
@@ -225,7 +230,7 @@ class Channel(Signal, ABC):
                 raise self.error
             if self.eof:
                 raise PeerClosed("the peer closed during the TLS handshake")
-            if other is not None and other.eof:
+            if other is not None and other.left:
                 raise PeerClosed("the client closed while the server's TLS handshake went on")
             await changed(self, other)
         self.phase = None

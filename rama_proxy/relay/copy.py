@@ -68,6 +68,7 @@ async def copy_upgraded(conn: Conn, exchange: Exchange) -> None:
     flow = exchange.flow
     assert flow.response is not None
     upgrade = flow.response.headers.get("upgrade") or flow.request.headers.get("upgrade")
+    upgrade = upgrade or flow.request.protocol
     if is_websocket(upgrade):
         await carry_websocket(conn, exchange.server.stream, flow)
         return
