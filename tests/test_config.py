@@ -220,5 +220,5 @@ def test_a_choice_is_one_of_few(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("upstream_http = 1.1\n")
     assert load_options({}, {}, file).upstream_http == "1.1"
-    with pytest.raises(ConfigError, match="upstream_http: expected one of mirror, 1.1, 2"):
+    with pytest.raises(ConfigError, match=r"upstream_http: expected one of mirror, 1\.1, 2"):
         load_options({"upstream_http": "3"}, {}, file)
