@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rama_proxy.content.http2 import start_facts
 from rama_proxy.content.tls import Fact
@@ -76,3 +78,11 @@ def test_a_client_that_names_no_pseudo_field() -> None:
         Fact("priority", "none"),
         Fact("pseudo fields", "none"),
     ]
+
+
+@given(st.integers(0, len(CHROMIUM) - 1), st.binary(min_size=1, max_size=8), st.booleans())
+def test_whatever_came_is_told_without_failing(at: int, put: bytes, is_client: bool) -> None:
+    raw = CHROMIUM[:at] + put + CHROMIUM[at + len(put) :]
+    facts = start_facts(raw if is_client else raw[len(PREFACE) :])
+    assert facts
+    assert all(fact.label and fact.value for fact in facts)
