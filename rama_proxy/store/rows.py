@@ -31,7 +31,7 @@ _NAMES = (
     " t_total_us flags mark comment tags error req_body_id resp_body_id req_encoding resp_encoding"
     " authority pseudo_order target reason resp_version req_headers req_trailers req_raw"
     " resp_headers resp_trailers resp_raw informational notes metadata"
-    " grpc_status"
+    " grpc_status protocol"
 )
 FLOW_COLUMNS = tuple(_NAMES.split())
 
@@ -161,7 +161,7 @@ def flow_row(flow: Flow, rev: int, request_part: Part, response_part: Part | Non
         *rest[2:],
         to_json(flow.notes) if flow.notes else None,
         to_json(flow.metadata) if flow.metadata else None,
-        _grpc_status(flow, resp_type),
+        _grpc_status(flow, resp_type), request.protocol or None,
     )  # fmt: skip
 
 
@@ -253,6 +253,7 @@ def _request(row: Mapping[str, Any]) -> Request:
     request.scheme, request.host, request.port = row["scheme"], row["host"], row["port"]
     request.authority = row["authority"] or ""
     request.pseudo_order = row["pseudo_order"] or ""
+    request.protocol = row["protocol"] or ""
     request.raw = request_head(request) if row["req_raw"] is None else row["req_raw"]
     _fill_body(request, row["req_size"], flags)
     if row["req_trailers"] is not None:
