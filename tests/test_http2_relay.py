@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from h2.errors import ErrorCodes
 
 from rama_proxy.config import Options
+from rama_proxy.relay import upstream
 from tests.support.http2_ends import (
     Exchange,
     Http2End,
@@ -19,7 +21,7 @@ from tests.support.http2_ends import (
     http2_origin,
     request_fields,
 )
-from tests.support.running import Running, origin, running
+from tests.support.running import Running, closed, origin, running
 
 OK = [(b":status", b"200"), (b"content-type", b"text/plain")]
 
@@ -308,3 +310,37 @@ async def test_a_stop_lets_streams_end_and_then_the_connection(tmp_path: Path) -
                 await stopping
                 assert asyncio.get_running_loop().time() - begin < 5
     assert client.goaway == 0
+
+
+async def test_requests_take_turns_on_connections_of_http1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "MAX_HTTP1", 3)
+    open_now, most = 0, 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await asyncio.sleep(0)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await closed(writer)
+        open_now -= 1
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    options = Options(mode=f"reverse:http://127.0.0.1:{port}", upstream_http="1.1")
+    async with running(tmp_path, options) as engine:
+        async with http2_client(*await engine.connect()) as client:
+            asked = [client.ask(request_fields(f"/{number}")) for number in range(60)]
+            answers = await asyncio.gather(*asked)
+        await engine.ended(60)
+    server.close()
+    async with asyncio.timeout(5):
+        while open_now:  # noqa: ASYNC110  no event for a test
+            await asyncio.sleep(0.005)
+    assert {bytes(answer.body) for answer in answers} == {b"ok"}
+    assert most == 3

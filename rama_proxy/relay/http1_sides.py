@@ -138,6 +138,7 @@ class Http1Server:
     """The server's end: takes the request, gives the response."""
 
     __slots__ = (
+        "_busy",
         "_chunking",
         "_conn",
         "_key",
@@ -148,12 +149,14 @@ class Http1Server:
         "_upgrade",
         "_websocket_key",
         "stream",
-    )  # fmt: skip
+    )
 
     def __init__(self, conn: Conn, key: Key, stream: Channel, *, reused: bool) -> None:
         self.stream = stream
         self._reused = reused
         self._conn = conn
+        self._busy = True  # counted as such in conn.links
+        conn.links.busy += 1
         self._key = key
         self._method = ""
         self._upgrade = False  # the request asked for another protocol
@@ -236,6 +239,8 @@ class Http1Server:
         except ProtocolError as error:
             raise UpstreamError(f"the server's response is malformed: {error}") from error
         self._reader = http1.body_reader(framing)
+        if framing.kind == "tunnel":
+            self._free()
         return framing.kind
 
     @property
@@ -285,7 +290,13 @@ class Http1Server:
             return False
         return not self.stream.buf and not isinstance(error, UpstreamTimeout)
 
+    def _free(self) -> None:
+        if self._busy:
+            self._busy = False
+            self._conn.links.free()
+
     async def release(self, *, reusable: bool) -> None:
+        self._free()
         stream, conn = self.stream, self._conn
         if stream.eof or not reusable:
             await close_upstream(conn, stream)
@@ -295,6 +306,7 @@ class Http1Server:
             await close_upstream(conn, dropped)
 
     async def drop(self, error: RamaError) -> None:
+        self._free()
         stream = self.stream
         if isinstance(error, UpstreamError):
             stream.info.error = stream.info.error or str(error)
@@ -303,4 +315,5 @@ class Http1Server:
         await close_upstream(self._conn, stream)
 
     def close(self) -> None:
+        self._free()
         self.stream.close()

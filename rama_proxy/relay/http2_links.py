@@ -1,6 +1,8 @@
-"""The HTTP/2 connections to servers that one client's requests share."""
+"""The connections to servers that one client's requests share or take turns on."""
 
 from __future__ import annotations
+
+from collections import deque
 
 from rama_proxy.errors import RamaError
 from rama_proxy.net.channel import Channel
@@ -10,9 +12,12 @@ from rama_proxy.relay.http2_link import Link
 
 
 class Links:
-    """The HTTP/2 connections to servers of one client: nothing of another's goes through them."""
+    """The HTTP/2 connections to servers of one client, and how many of HTTP/1 it has in use.
 
-    __slots__ = ("dialling", "http1", "left", "open", "problems")
+    Nothing of another client goes through them.
+    """
+
+    __slots__ = ("busy", "dialling", "http1", "left", "open", "problems", "turns")
 
     def __init__(self) -> None:
         self.open: dict[Key, Link] = {}
@@ -20,6 +25,14 @@ class Links:
         self.dialling: dict[Key, list[Signal]] = {}  # who waits for the first connection
         self.problems: dict[Key, RamaError] = {}  # what the last dial failed with
         self.http1: set[Key] = set()  # servers that are known to speak HTTP/1
+        self.busy = 0  # connections of HTTP/1 that carry a request
+        self.turns: deque[Signal] = deque()  # who waits for one of them to be free
+
+    def free(self) -> None:
+        """A connection of HTTP/1 carries no request any more."""
+        self.busy -= 1
+        if self.turns:
+            self.turns.popleft().wake()
 
     def drain(self) -> list[Channel]:
         """The channels of all of them; they read no more."""

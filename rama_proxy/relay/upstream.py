@@ -20,6 +20,7 @@ from rama_proxy.relay.sides import ServerSide
 from rama_proxy.relay.wiring import Conn, close_upstream, open_upstream
 
 HTTP1_ONLY = (b"http/1.1",)
+MAX_HTTP1 = 64  # connections of HTTP/1 in use for one client; browsers take 6 to one host
 Place = tuple[str, str, int]  # scheme, host, port
 
 
@@ -42,6 +43,9 @@ async def server_for(conn: Conn, flow: Flow, assigned: Place, *, fresh: bool = F
             if not websocket or link.http2.peer_connect_protocol:
                 flow.server = link.channel.info
                 return Http2Server(link)
+        elif conn.links.busy >= MAX_HTTP1:
+            await _wait_turn(conn)
+            continue
         elif not fresh and (side := await _waiting(conn, key)) is not None:
             flow.server = side.stream.info
             return side
@@ -143,6 +147,21 @@ async def _has_room(conn: Conn, link: Link, websocket: bool) -> bool:
         _check_client(conn)
         client.phase = None
     return True
+
+
+async def _wait_turn(conn: Conn) -> None:
+    """Wait until one of the connections in use is free."""
+    signal = Signal()
+    conn.links.turns.append(signal)
+    client = conn.client
+    client.enter(conn.wiring.phases.response_head)
+    try:
+        await changed(signal, client)
+        _check_client(conn)
+        client.phase = None
+    finally:
+        if signal in conn.links.turns:
+            conn.links.turns.remove(signal)
 
 
 def _check_client(conn: Conn) -> None:
