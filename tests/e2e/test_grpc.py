@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,6 +78,7 @@ class Channels:
     def __init__(self, between: Between, servers: dict[str, GrpcServer]) -> None:
         self._between, self._servers = between, servers
         self._clients: dict[tuple[str, str], GrpcClient] = {}
+        self._closing = contextlib.ExitStack()
 
     def engine(self, scheme: str) -> Engine:
         """The engine that "proxied" goes through."""
@@ -91,13 +93,13 @@ class Channels:
                 _, route = self._between.reverse(url)
             target = route.url.partition("://")[2]
             trust = route.trust if route.secure else ""
-            self._clients[scheme, way] = GrpcClient(target, trust)
+            client = GrpcClient(target, trust)
+            self._clients[scheme, way] = self._closing.enter_context(client)
         return self._clients[scheme, way]
 
     def close(self) -> None:
         """End every client."""
-        for client in self._clients.values():
-            client.close()
+        self._closing.close()
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +110,8 @@ def channels(
     pem = tmp_path_factory.mktemp("grpc") / "leaf.pem"
     pem.write_bytes(ca.leaf("localhost", "127.0.0.1"))
     with GrpcServer() as plain, GrpcServer(pem) as secure:
-        channels = Channels(between, {"http": plain, "https": secure})
-        yield channels
-        channels.close()
+        with contextlib.closing(Channels(between, {"http": plain, "https": secure})) as channels:
+            yield channels
 
 
 @pytest.mark.parametrize("name", CALLS)

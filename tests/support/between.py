@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,7 @@ class Between:
     def __init__(self, directory: Path, authority: TestAuthority) -> None:
         self._directory, self._authority = directory, authority
         self._engines: dict[tuple[str, ...], Engine] = {}
+        self._closing = contextlib.ExitStack()
 
     def engine(self, *arguments: str) -> Engine:
         """The engine with these options."""
@@ -28,7 +30,8 @@ class Between:
             directory = self._directory / str(len(self._engines))
             directory.mkdir()
             trust = ("--ssl-ca", str(self._authority.path))
-            self._engines[arguments] = Engine(directory, *trust, *arguments)
+            engine = Engine(directory, *trust, *arguments)
+            self._engines[arguments] = self._closing.enter_context(engine)
         return self._engines[arguments]
 
     def direct(self, url: str) -> Route:
@@ -55,14 +58,7 @@ class Between:
 
     def close(self) -> None:
         """End every engine; fails if one ends badly."""
-        failed = None
-        for engine in self._engines.values():
-            try:
-                engine.close()
-            except BaseException as error:
-                failed = error
-        if failed is not None:
-            raise failed
+        self._closing.close()
 
     def __enter__(self) -> Self:
         return self

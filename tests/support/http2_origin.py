@@ -20,6 +20,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 import h2.stream
+import h11
 import hpack
 import pytest
 from hyperframe.frame import GoAwayFrame
@@ -271,10 +272,16 @@ class Http2Origin:
             if self._speaks_h2(writer, data):
                 await Http2Side(self, reader, writer, number).run(data)
             elif data:
-                await Http1Side(reader, writer, number, self.arrived).run(data)
+                await self._serve_http1(Http1Side(reader, writer, number, self.arrived), data)
         writer.close()
         with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
             await writer.wait_closed()
+
+    async def _serve_http1(self, side: Http1Side, data: bytes) -> None:
+        try:
+            await side.run(data)
+        except h11.RemoteProtocolError as error:
+            self.faults.append(f"{type(error).__name__}: {error}")
 
     async def _first(self, reader: asyncio.StreamReader) -> bytes:
         """Enough bytes to tell the versions apart."""
