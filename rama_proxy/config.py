@@ -30,6 +30,7 @@ def _opt(
     group: str = "General",
     unit: str = "",
     most: float = math.inf,
+    choices: tuple[str, ...] = (),
 ) -> Any:
     """A field of Options. Without `flags` its flag is its name with dashes."""
     metadata = {
@@ -39,6 +40,7 @@ def _opt(
         "group": group,
         "unit": unit,
         "most": most,
+        "choices": choices,
     }
     if isinstance(default, (list, tuple)):
         return field(default_factory=lambda: tuple(default), metadata=metadata)
@@ -85,6 +87,17 @@ class Options:
 
     keep_host: bool = _opt(
         False, "Reverse mode: leave the Host header as the client sent it.", group="HTTP"
+    )
+    http2: bool = _opt(
+        True, "Speak HTTP/2, with clients that do and servers they would.", group="HTTP"
+    )
+    upstream_http: str = _opt(
+        "mirror",
+        "HTTP version to servers: mirror takes what client and server agree on; 1.1, or 2 where"
+        " the server can (without TLS: by prior knowledge), is spoken whatever the client does.",
+        metavar="VERSION",
+        group="HTTP",
+        choices=("mirror", "1.1", "2"),
     )
     body_limit: int = _size(16 * MIB, "Bytes kept of each body; all of it is relayed.")
     max_head: int = _size(64 * KIB, "Largest message head.")  # nginx 32 KiB, node 80 KiB
@@ -152,6 +165,7 @@ class OptionInfo:
     group: str
     unit: str = ""  # "bytes" and "seconds" may be written as `16M` and `2m`
     most: float = math.inf
+    choices: tuple[str, ...] = ()  # the texts that it takes, () for any
 
     @property
     def env(self) -> str:
@@ -184,7 +198,8 @@ def option_infos() -> list[OptionInfo]:
 def _info(item: Field[Any]) -> OptionInfo:
     default = item.default if item.default is not MISSING else cast("Any", item.default_factory)()
     flags = item.metadata["flags"] or (f"--{item.name.replace('_', '-')}",)
-    details = {name: item.metadata[name] for name in ("help", "metavar", "group", "unit", "most")}
+    names = ("help", "metavar", "group", "unit", "most", "choices")
+    details = {name: item.metadata[name] for name in names}
     return OptionInfo(name=item.name, type=str(item.type), default=default, flags=flags, **details)
 
 
@@ -252,6 +267,10 @@ def convert_value(info: OptionInfo, value: object) -> object:
         return tuple(_path(info, part) for part in value)
     if info.type == "bool":
         return _convert_bool(value)
+    if info.choices:
+        if str(value) not in info.choices:  # TOML has 1.1 as a number
+            raise ValueError(f"one of {', '.join(info.choices)}")
+        return str(value)
     if info.type == "str":
         if not isinstance(value, str):
             raise ValueError("a text")

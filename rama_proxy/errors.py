@@ -103,9 +103,13 @@ class Http2Error(ProtocolError):
 
 
 class ConnectionProblem(RamaError):
-    """A connection could not be made or did not last. `status` is what a waiting client is told."""
+    """A connection could not be made or did not last. `status` is what a waiting client is told.
+
+    `code` is that of the RST_STREAM or GOAWAY with which an HTTP/2 peer ended it (RFC 9113 7).
+    """
 
     status = 502
+    code: int | None = None
 
 
 class UpstreamError(ConnectionProblem):

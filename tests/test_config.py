@@ -214,3 +214,11 @@ def test_units_written_back() -> None:
     assert [format_duration(time) for time in (0.25, 1.5, 10, 59.99, 120, 5400, 90061)] == [
         "250ms", "1.5s", "10s", "60s", "2m", "1h30m", "1d1h1m1s",
     ]  # fmt: skip
+
+
+def test_a_choice_is_one_of_few(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("upstream_http = 1.1\n")
+    assert load_options({}, {}, file).upstream_http == "1.1"
+    with pytest.raises(ConfigError, match=r"upstream_http: expected one of mirror, 1\.1, 2"):
+        load_options({"upstream_http": "3"}, {}, file)

@@ -66,7 +66,7 @@ async def test_decrypted_exchange(tmp_path: Path, ca: TestAuthority) -> None:
         "http/1.1",
     )
     assert client.client_hello[:1] == b"\x01"
-    assert server.alpn_offered == ("http/1.1",)
+    assert server.alpn_offered == ("h2", "http/1.1")
     assert server.certificates
     assert server.verify_error == ""
     assert flow.client.annotations["ja4"].startswith("t13d")

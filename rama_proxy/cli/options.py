@@ -40,7 +40,9 @@ class OptionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Let the shell complete files and directories."""
+        """Let the shell complete choices, files and directories."""
+        if self.info.choices:
+            return [CompletionItem(one) for one in self.info.choices if one.startswith(incomplete)]
         kinds = {"FILE": "file", "[HOST=]FILE": "file", "DIR": "dir"}
         kind = kinds.get(self.info.metavar)
         return [CompletionItem(incomplete, type=kind)] if kind else []

@@ -141,10 +141,21 @@ class Message:
 class Request(Message):
     """A request. `target` is as on the wire; `scheme`, `host` and `port` say where it goes.
 
-    `authority` is what the target or `:authority` named, "" if only Host did.
+    `authority` is what the target or `:authority` named, "" if only Host did. Of HTTP/2 alone:
+    `pseudo_order` are the initials of the pseudo fields in wire order ("masp"), `protocol` is what
+    `:protocol` of an extended CONNECT named (RFC 8441 4).
     """
 
-    __slots__ = ("authority", "host", "method", "port", "pseudo_order", "scheme", "target")
+    __slots__ = (
+        "authority",
+        "host",
+        "method",
+        "port",
+        "protocol",
+        "pseudo_order",
+        "scheme",
+        "target",
+    )
 
     def __init__(
         self, method: str, target: bytes, version: str, headers: Headers, raw: bytes = b""
@@ -162,6 +173,7 @@ class Request(Message):
         self.port = 0
         self.authority = ""
         self.pseudo_order = ""
+        self.protocol = ""
 
     @classmethod
     def make(
@@ -204,7 +216,7 @@ class Request(Message):
     def url(self) -> str:
         """The whole URL, by where the request goes; host and port alone for CONNECT."""
         where = authority_of(self.scheme, self.host, self.port)
-        if self.method == "CONNECT":
+        if self.method == "CONNECT" and not self.target.startswith(b"/"):
             return where
         return f"{self.scheme}://{where}{self.path if self.path != '*' else ''}"
 
@@ -232,7 +244,7 @@ class Request(Message):
         named = self.authority or self.headers.get("host")
         return (
             f"{self.scheme}://{named}{self.path}"
-            if named and self.method != "CONNECT"
+            if named and (self.method != "CONNECT" or self.target.startswith(b"/"))
             else self.url
         )
 

@@ -10,7 +10,7 @@ from rama_proxy.errors import (
     UpstreamTimeout,
 )
 from rama_proxy.modes.spec import ModeSpec
-from rama_proxy.net.stream import Stream
+from rama_proxy.net.channel import Channel
 from rama_proxy.protocols import socks5
 from rama_proxy.protocols.sniff import sniff
 from rama_proxy.relay import tunnel
@@ -41,15 +41,17 @@ async def serve(conn: Conn) -> None:
         await tunnel.serve_http1(conn)
     elif protocol in {"socks5", "socks4"}:
         await _serve_socks(conn, 5 if protocol == "socks5" else 4)
+    elif protocol == "h2" and conn.wiring.options.http2:
+        await tunnel.serve_http2(conn)
     elif protocol == "h2":
         client.write(H2_ANSWER)
-        await note_failure(conn, "tcp", ProtocolError("HTTP/2 to the proxy is not supported yet"))
+        await note_failure(conn, "tcp", ProtocolError("HTTP/2 is off (--no-http2)"))
         await client.linger(phases.linger)
     elif protocol is not None:
         await _refuse_unknown(conn, client)
 
 
-async def _refuse_unknown(conn: Conn, client: Stream) -> None:
+async def _refuse_unknown(conn: Conn, client: Channel) -> None:
     shown = bytes(client.buf[:16])
     error = ProtocolError(f"the client speaks neither HTTP, TLS nor SOCKS; it began with {shown!r}")
     await note_failure(conn, "tcp", error)

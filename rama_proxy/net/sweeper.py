@@ -5,17 +5,21 @@ A timer per read would cost more than the read; a stamp on each read and one swe
 
 from __future__ import annotations
 
-from rama_proxy.net.stream import Stream, monotonic
+from typing import TypeVar
+
+from rama_proxy.net.channel import Channel, monotonic
+
+C = TypeVar("C", bound=Channel)
 
 
 class Sweeper:
-    """Knows every open stream."""
+    """Knows every open channel."""
 
     def __init__(self, stall_limit: float) -> None:
         self.stall_limit = stall_limit
-        self.streams: set[Stream] = set()
+        self.streams: set[Channel] = set()
 
-    def watch(self, stream: Stream) -> Stream:
+    def watch(self, stream: C) -> C:
         """Look after `stream` until it is lost."""
         if not stream.lost:
             self.streams.add(stream)
@@ -27,8 +31,7 @@ class Sweeper:
         now = monotonic()
         overdue = []
         for stream in self.streams:
-            if stream.reading_paused:
-                stream.look_for_reset()
+            stream.look_for_reset()
             if stream.overdue(now, self.stall_limit):
                 overdue.append(stream)
         for stream in overdue:

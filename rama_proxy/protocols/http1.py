@@ -14,7 +14,13 @@ from functools import lru_cache
 from rama_proxy.errors import ProtocolError
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import DEFAULT_PORTS, Request, Response
-from rama_proxy.protocols.http1_body import LAST_CHUNK, BodyReader, body_reader, chunk
+from rama_proxy.protocols.http1_body import (
+    LAST_CHUNK,
+    BodyReader,
+    body_reader,
+    chunk,
+    last_chunk,
+)
 from rama_proxy.protocols.http1_framing import (
     Framing,
     keeps_alive,
@@ -53,6 +59,7 @@ __all__ = [
     "chunk",
     "hop_request",
     "keeps_alive",
+    "last_chunk",
     "parse_request",
     "parse_response",
     "request_framing",

@@ -231,6 +231,11 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
+def last_chunk(trailers: Headers | None = None) -> bytes:
+    """The end of a chunked body, with its trailers (RFC 9112 7.1.2)."""
+    return LAST_CHUNK if trailers is None else b"0\r\n%b\r\n" % bytes(trailers)
+
+
 def _take(buf: bytearray, size: int) -> bytes:
     """The first `size` bytes, copied once, and removed from `buf`."""
     if size == len(buf):

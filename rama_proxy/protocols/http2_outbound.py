@@ -63,6 +63,11 @@ class Outbound(Inbound):
         """Whether the peer takes extended CONNECT (RFC 8441 3)."""
         return self._engine.connect_protocol
 
+    @property
+    def has_output(self) -> bool:
+        """Whether there is something to be written to the peer."""
+        return bool(self._out)
+
     def data_to_send(self) -> bytes:
         """What is to be written to the peer; it is then no longer here."""
         out, self._out = self._out, bytearray()
@@ -120,7 +125,9 @@ class Outbound(Inbound):
         found = self._streams.known.get(stream)
         return self._streams.room(found) if found is not None else 0
 
-    def send_data(self, stream: int, data: bytes, *, end_stream: bool = False) -> int:
+    def send_data(
+        self, stream: int, data: bytes | bytearray | memoryview, *, end_stream: bool = False
+    ) -> int:
         """Send of `data` what the windows allow, and give how much that is.
 
         `end_stream` counts only where all went. After less, wait for WindowOpened.

@@ -20,6 +20,7 @@ class Stream:
     """One stream. `held` bytes came and were not acknowledged, `spent` are not announced yet."""
 
     __slots__ = (
+        "counted",
         "expected",
         "got",
         "head_done",
@@ -41,6 +42,7 @@ class Stream:
         self.got = 0
         self.held = 0
         self.spent = 0
+        self.counted = True  # against MAX_CONCURRENT_STREAMS
         self.is_head = False  # the request was HEAD: its response has no body
         self.head_done = False  # the peer's head, past all 1xx, has come
         self.remote_done = False
@@ -50,13 +52,23 @@ class Stream:
 class Streams:
     """All streams that are known, and the connection's windows."""
 
-    __slots__ = ("_credit", "_limits", "_reset", "initial_out", "known", "window_in", "window_out")
+    __slots__ = (
+        "_credit",
+        "_limits",
+        "_reset",
+        "active",
+        "initial_out",
+        "known",
+        "window_in",
+        "window_out",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._credit = 0  # acknowledged on the connection, not announced yet
         self._reset: dict[int, None] = {}
         self.known: dict[int, Stream] = {}
+        self.active = 0  # streams that count against MAX_CONCURRENT_STREAMS (RFC 9113 5.1.2)
         self.window_in = max(limits.connection_window, INITIAL_WINDOW)
         self.window_out = INITIAL_WINDOW
         self.initial_out = INITIAL_WINDOW
@@ -65,27 +77,30 @@ class Streams:
         """A new stream."""
         stream = Stream(number, self._limits.stream_window, self.initial_out)
         self.known[number] = stream
+        self.active += 1
         return stream
-
-    @property
-    def active(self) -> int:
-        """Streams that count against MAX_CONCURRENT_STREAMS (RFC 9113 5.1.2)."""
-        return sum(not (one.local_done and one.remote_done) for one in self.known.values())
 
     def settle(self, stream: Stream) -> None:
         """Forget `stream` if it has come to its end on both sides and was read."""
-        if stream.local_done and stream.remote_done and not stream.held:
-            self.known.pop(stream.number, None)
+        if stream.local_done and stream.remote_done:
+            self._uncount(stream)
+            if not stream.held:
+                self.known.pop(stream.number, None)
 
     def drop(self, stream: Stream, *, by_us: bool) -> None:
         """Forget `stream` at once; what it held counts as acknowledged."""
         self.known.pop(stream.number, None)
+        self._uncount(stream)
         self._credit += stream.held
         stream.held = 0
         if by_us:
             self._reset[stream.number] = None
             if len(self._reset) > MAX_REMEMBERED:
                 del self._reset[next(iter(self._reset))]
+
+    def _uncount(self, stream: Stream) -> None:
+        self.active -= stream.counted
+        stream.counted = False
 
     def was_reset(self, number: int) -> bool:
         """Whether we reset this stream lately: what still comes on it is to be ignored."""

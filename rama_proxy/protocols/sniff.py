@@ -23,6 +23,9 @@ _METHODS = frozenset(
     (b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"TRACE")
 )
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,65}")  # RFC 9110 5.6.2
+_SETTINGS_HEAD = re.compile(  # RFC 9113 6.5: no ACK, on stream 0, some of the known settings
+    rb"\x00(?:\x00(?:[\x00-\xc0](?:\x04(?:\x00(?:\x00{4}|\x00{0,3}\Z)|\Z)|\Z)|\Z)|\Z)"
+)
 _REQUEST_LINE = re.compile(rb"[^\r\n]+ HTTP/[0-9.]+\r?\n")
 
 
@@ -44,6 +47,11 @@ def sniff(buf: bytearray) -> tuple[Protocol, int] | None:
     if start == 0 and buf[0] in {_TLS_HANDSHAKE, 4, 5}:
         return _binary(buf)
     return _text(buf, start)
+
+
+def starts_http2(buf: bytearray) -> bool:
+    """Whether a server's first bytes are a SETTINGS frame of HTTP/2, as far as they go."""
+    return bool(buf) and _SETTINGS_HEAD.match(buf) is not None
 
 
 def _binary(buf: bytearray) -> tuple[Protocol, int] | None:

@@ -23,6 +23,7 @@ _HOP_FIELDS = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-enc
 _HOP_FIELDS |= {b"http2-settings"}
 _PROXY_FIELDS = {b"proxy-authorization", b"proxy-authenticate"}
 _WEBSOCKET_HTTP1 = {b"sec-websocket-key", b"sec-websocket-accept"}  # RFC 8441 5
+_WITH_CONTENT = {"POST", "PUT", "PATCH"}
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
 
 
@@ -36,6 +37,7 @@ def request_of(head: RequestHead) -> Request:
         [chr(name[1]) for name, _ in head.pseudo if name != b":protocol"]
     )
     request.authority = to_text(authority)
+    request.protocol = to_text(pseudo.get(b":protocol", b""))
     request.scheme = to_text(pseudo.get(b":scheme", b"")).lower()
     named = request.authority or head.headers.get("host") or ""
     request.host, port = split_authority(named)
@@ -49,12 +51,12 @@ def response_of(head: ResponseHead | InformationalHead) -> Response:
 
 
 def request_to_http1(
-    request: Request, *, has_body: bool, protocol: str = "", websocket_key: str = ""
+    request: Request, *, has_body: bool, websocket_key: str = ""
 ) -> tuple[Request, list[str]]:
     """An HTTP/2 request as an HTTP/1.1 server takes it.
 
-    `has_body`: the head did not end the stream. `protocol` is what `:protocol` named: websocket
-    becomes a handshake with `websocket_key`, others raise ProtocolError 501.
+    `has_body`: the head did not end the stream. An extended CONNECT for websocket becomes a
+    handshake with `websocket_key`, for another protocol it raises ProtocolError 501.
     """
     notes: list[str] = []
     fields = _without(request.headers.fields, _PROXY_FIELDS, notes)
@@ -66,9 +68,11 @@ def request_to_http1(
         notes.append("Host made from :authority")
     if b"te" in names:
         fields.append((b"connection", b"TE"))  # RFC 9110 10.1.4
-    if protocol:
-        if protocol.lower() != "websocket":
-            raise ProtocolError(f"extended CONNECT for {protocol!r} has no HTTP/1.1 form", 501)
+    if request.protocol:
+        if request.protocol.lower() != "websocket":
+            raise ProtocolError(
+                f"extended CONNECT for {request.protocol!r} has no HTTP/1.1 form", 501
+            )
         method = "GET"
         fields += [(b"upgrade", b"websocket"), (b"connection", b"Upgrade")]
         fields.append((b"sec-websocket-key", to_bytes(websocket_key)))
@@ -76,6 +80,9 @@ def request_to_http1(
     elif has_body and b"content-length" not in names and method != "CONNECT":
         fields.append((b"transfer-encoding", b"chunked"))
         notes.append("body sent in chunks")
+    elif method in _WITH_CONTENT and b"content-length" not in names:
+        fields.append((b"content-length", b"0"))  # RFC 9110 8.6: some servers refuse it without
+        notes.append("Content-Length: 0 added")
     made = Request(method, target, "HTTP/1.1", Headers.of(fields))
     _copy_destination(request, made)
     return made, notes
@@ -86,13 +93,15 @@ def request_to_http2(
 ) -> tuple[list[Field], Headers, list[str]]:
     """A request as an HTTP/2 server takes it: pseudo fields, fields, notes.
 
-    Any request, also one that came over HTTP/2. `protocol` becomes `:protocol`.
+    Any request, also one that came over HTTP/2. `protocol` is what an HTTP/1 request asks to
+    upgrade to; it becomes `:protocol`.
     """
     notes: list[str] = []
     fields = _hop_free(request.headers.fields, notes)
     if protocol:
         fields = _without(fields, _WEBSOCKET_HTTP1, [])
         notes.append(f"Upgrade: {protocol} sent as extended CONNECT")
+    protocol = protocol or request.protocol
     method = b"CONNECT" if protocol else to_bytes(request.method)
     pseudo = {"m": (b":method", method)}
     pseudo["a"] = (b":authority", _authority(request))
@@ -173,6 +182,18 @@ def trailers_to_http2(trailers: Headers) -> Headers:
     """Trailers as HTTP/2 takes them; to HTTP/1 they go as they are."""
     dropped = {b"content-length", b"host"}
     return Headers.of(_without(_hop_free(trailers.fields, []), dropped, []))
+
+
+def set_authority(request: Request, value: str) -> str:
+    """Put `value` into :authority, and Host where there is one; what was changed in words."""
+    old = request.authority or request.headers.get("host") or ""
+    if old == value:
+        return ""
+    if request.authority:
+        request.authority = value
+    if "host" in request.headers:
+        request.headers.set("host", value)
+    return f":authority {old} sent as {value}"
 
 
 def websocket_accept(key: str) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rama_proxy.errors import PeerClosed, PeerTimeout, RamaError
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Response
-from rama_proxy.protocols import http1
-from rama_proxy.relay.http1_sides import ClientSide
+from rama_proxy.protocols.translate import HTTP2
+from rama_proxy.relay.sides import ClientSide
 from rama_proxy.relay.wiring import Conn
 
 
@@ -14,11 +14,12 @@ class Killed(RamaError):
     """An addon or a person ended the flow."""
 
 
-def error_response(status: int, message: str) -> Response:
+def error_response(status: int, message: str, version: str = "") -> Response:
     """The answer that tells a client what went wrong."""
-    response = Response.make(
-        status, "", {"Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
-    )
+    fields = {"Content-Type": "text/plain; charset=utf-8"}
+    if version != HTTP2:
+        fields["Connection"] = "close"
+    response = Response.make(status, "", fields)
     text = f"rama: {status} {response.reason}: {message}\n"
     response.body.chunks = [text.encode("utf-8", "replace")]
     response.body.size = len(response.body.chunks[0])
@@ -26,23 +27,27 @@ def error_response(status: int, message: str) -> Response:
     return response
 
 
-def send_response(conn: Conn, response: Response, *, head_only: bool = False) -> None:
-    """Write a response that was made here."""
-    body = b"" if head_only else bytes(response.body)
-    conn.client.write(http1.serialize_response(response) + body)
+def send_response(flow: Flow, client: ClientSide, response: Response) -> None:
+    """Send a response that was made here, whole."""
+    data = b"" if flow.request.method == "HEAD" else bytes(response.body)
+    client.send_head(response, rebuilt=True, has_body=bool(data))
+    client.send_body((data, data))
+    client.end(None)
+    client.flush()
 
 
-async def refuse(conn: Conn, flow: Flow, error: RamaError) -> None:
+async def refuse(conn: Conn, flow: Flow, error: RamaError, client: ClientSide) -> None:
     """Answer with the error, unless the client has gone, write the flow down and close."""
     wiring = conn.wiring
     flow.error = str(error)
     if not isinstance(error, PeerClosed):
-        flow.response = error_response(status_of(error, 400), flow.error)
-        send_response(conn, flow.response, head_only=flow.request.method == "HEAD")
+        status = status_of(error, 400)
+        flow.response = error_response(status, flow.error, flow.request.version)
+        send_response(flow, client, flow.response)
     if wiring.hooks.error:
         await wiring.hooks.run(wiring.hooks.error, flow)
     wiring.capture.end(flow)
-    await conn.client.linger(wiring.phases.linger)
+    await client.stream.linger(wiring.phases.linger)
 
 
 def tell_failure(flow: Flow, client: ClientSide, error: RamaError) -> None:
@@ -53,16 +58,15 @@ def tell_failure(flow: Flow, client: ClientSide, error: RamaError) -> None:
     """
     flow.error = str(error)
     stream = client.stream
-    begun = client.head_sent and not client.pending
-    if isinstance(error, Killed) or begun:
-        stream.reset()
+    if isinstance(error, Killed) or client.begun or client.takes_reset(error):
+        client.abort(error)
     elif stream.lost or isinstance(error, PeerClosed):
         stream.close()
     else:
-        client.pending = b""
-        flow.response = error_response(status_of(error, 502), flow.error)
-        client.send_head(flow.response, rebuilt=True)
-        client.send_body(b"" if flow.request.method == "HEAD" else bytes(flow.response.body))
+        client.take_back()
+        status = status_of(error, 502)
+        flow.response = error_response(status, flow.error, flow.request.version)
+        send_response(flow, client, flow.response)
 
 
 def status_of(error: RamaError, default: int) -> int:

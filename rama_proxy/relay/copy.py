@@ -6,7 +6,7 @@ from rama_proxy.errors import PeerClosed, RamaError
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Request, Response, authority_of
-from rama_proxy.net.stream import Stream
+from rama_proxy.net.channel import Channel
 from rama_proxy.net.waiting import changed
 from rama_proxy.protocols.websocket import is_websocket
 from rama_proxy.relay.exchange import Exchange
@@ -14,7 +14,7 @@ from rama_proxy.relay.websocket import carry_websocket
 from rama_proxy.relay.wiring import Conn, close_upstream
 
 
-async def copy(conn: Conn, upstream: Stream, flow: Flow) -> None:
+async def copy(conn: Conn, upstream: Channel, flow: Flow) -> None:
     """Copy bytes both ways until both sides have ended, and write them down in `flow`."""
     client = conn.client
     flow.server = upstream.info
@@ -33,7 +33,7 @@ async def copy(conn: Conn, upstream: Stream, flow: Flow) -> None:
     await close_upstream(conn, upstream)
 
 
-async def _copy(conn: Conn, upstream: Stream, flow: Flow) -> None:
+async def _copy(conn: Conn, upstream: Channel, flow: Flow) -> None:
     assert flow.response is not None
     client = conn.client
     limit = conn.wiring.options.body_limit
@@ -68,6 +68,7 @@ async def copy_upgraded(conn: Conn, exchange: Exchange) -> None:
     flow = exchange.flow
     assert flow.response is not None
     upgrade = flow.response.headers.get("upgrade") or flow.request.headers.get("upgrade")
+    upgrade = upgrade or flow.request.protocol
     if is_websocket(upgrade):
         await carry_websocket(conn, exchange.server.stream, flow)
         return

@@ -11,6 +11,7 @@ import time
 
 from rama_proxy.hooks import Calls, Hooks
 from rama_proxy.model.flow import Flow
+from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Response
 from rama_proxy.net.waiting import changed
 from rama_proxy.relay.answer import Killed
@@ -21,26 +22,26 @@ from rama_proxy.relay.edits import (
     set_length,
     settle_request,
 )
-from rama_proxy.relay.http1_sides import ClientSide
+from rama_proxy.relay.sides import ClientSide, Part
 from rama_proxy.relay.wiring import Conn
 
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 EVENT_STREAM = "text/event-stream"
 
 
 class Editing:
-    """The hooks of one exchange. `held` are wire bytes of a request body not sent on yet."""
+    """The hooks of one exchange. `held` are parts of a request body not sent on yet."""
 
-    __slots__ = ("_withheld", "client", "conn", "continued", "flow", "held", "hooks")
+    __slots__ = ("_has_body", "_withheld", "client", "conn", "continued", "flow", "held", "hooks")
 
     def __init__(self, conn: Conn, flow: Flow, client: ClientSide) -> None:
         self.conn = conn
         self.flow = flow
         self.client = client
         self.hooks: Hooks = conn.wiring.hooks
-        self.held: list[bytes] | None = None
+        self.held: list[Part] | None = None
         self.continued = False  # the client had a 100 from us, and wants no other
-        self._withheld: list[bytes] | None = None
+        self._withheld: list[Part] | None = None
+        self._has_body = True  # the server's response has one
 
     async def request(self) -> None:
         """Let addons see the request, whole if one wants it whole."""
@@ -66,10 +67,10 @@ class Editing:
         self._continue_here()
         self.held = []
         while not client.body_done:
-            wire, payload = client.read_body()
-            if wire:
-                self.held.append(wire)
-                self.conn.wiring.capture.keep(self.flow, body, payload, limit)
+            part = client.read_body()
+            if part[0]:
+                self.held.append(part)
+                self.conn.wiring.capture.keep(self.flow, body, part[1], limit)
                 if body.truncated:
                     self.flow.notes.append("request body beyond the body limit: not held back")
                     return
@@ -86,7 +87,8 @@ class Editing:
         """Ask for a body that the client holds back until it gets a 100 (RFC 9110 10.1.1)."""
         expect = self.flow.request.headers.get_bytes(b"expect")
         if expect is not None and expect.lower() == b"100-continue" and not self.client.stream.buf:
-            self.client.stream.write(CONTINUE)
+            self.client.send_head(Response(100, "Continue", "HTTP/1.1", Headers()), rebuilt=True)
+            self.client.flush()
             self.continued = True
             self.flow.notes.append("100 Continue sent by the proxy, to let an addon see the body")
 
@@ -100,9 +102,12 @@ class Editing:
         response.body.complete = True
         if response.body.edited:
             set_length(response, response.body.size)
-        self.client.send_head(response, rebuilt=True)
         bodyless = flow.request.method == "HEAD" or response.status in {204, 304}
-        self.client.send_body(b"" if bodyless else bytes(response.body))
+        data = b"" if bodyless else bytes(response.body)
+        self.client.send_head(response, rebuilt=True, has_body=bool(data))
+        self.client.send_body((data, data))
+        self.client.end(response.trailers)
+        self.client.flush()
         await asyncio.sleep(0)  # a client with many requests at once must wait for its turn
         await self.client.stream.drain()
 
@@ -110,9 +115,10 @@ class Editing:
         """Let addons see the head of a 101; its body is no message."""
         await self._run(self.hooks.responseheaders)
 
-    async def response_head(self, response: Response) -> None:
+    async def response_head(self, response: Response, *, has_body: bool) -> None:
         """Let addons see the head, and send it on unless one wants to see the whole before."""
         flow, hooks = self.flow, self.hooks
+        self._has_body = has_body
         if hooks.responseheaders:
             before = response_state(response)
             await self._run(hooks.responseheaders)
@@ -123,19 +129,27 @@ class Editing:
                 self._withheld = []
                 return
             flow.notes.append("an event stream is not held back: addons see it when it has ended")
-        self.client.send_head(response, rebuilt=EDITED_RESPONSE in flow.notes)
+        self._send_head(response)
 
-    def response_data(self, wire: bytes, response: Response) -> None:
+    def _send_head(self, response: Response) -> None:
+        edited = EDITED_RESPONSE in self.flow.notes
+        self.client.send_head(response, rebuilt=edited, has_body=self._has_body)
+
+    def response_data(self, part: Part, response: Response) -> None:
         """Send on a part of the body, or keep it back; it is in `response` already."""
         if self._withheld is None:
-            self.client.send_body(wire)
+            self.client.send_body(part)
             return
-        self._withheld.append(wire)
+        self._withheld.append(part)
         if response.body.truncated:
             self.flow.notes.append("response body beyond the body limit: not held back")
-            self.client.send_head(response, rebuilt=EDITED_RESPONSE in self.flow.notes)
-            self.client.send_body(b"".join(self._withheld))
-            self._withheld = None
+            self._send_withheld(response)
+
+    def _send_withheld(self, response: Response) -> None:
+        parts, self._withheld = self._withheld, None
+        self._send_head(response)
+        for part in parts or ():
+            self.client.send_body(part)
 
     async def response_end(self, response: Response) -> None:
         """Let addons see the whole response; what was kept back goes to the client after that."""
@@ -144,16 +158,14 @@ class Editing:
         await self._run(self.hooks.response)
         if self._withheld is None:
             return
-        wire = b"".join(self._withheld)
-        self._withheld = None
         if response.body.edited:
-            wire = b"" if flow.request.method == "HEAD" else bytes(response.body)
+            data = b"" if flow.request.method == "HEAD" else bytes(response.body)
+            self._withheld = [(data, data)] if data else []
             set_length(response, response.body.size)
             response.trailers = None
         if response_state(response) != before and EDITED_RESPONSE not in flow.notes:
             flow.notes.append(EDITED_RESPONSE)
-        self.client.send_head(response, rebuilt=EDITED_RESPONSE in flow.notes)
-        self.client.send_body(wire)
+        self._send_withheld(response)
 
 
 def editing_of(conn: Conn, flow: Flow, client: ClientSide) -> Editing | None:

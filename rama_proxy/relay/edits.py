@@ -5,7 +5,8 @@ from __future__ import annotations
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Field, Headers
 from rama_proxy.model.message import Message, Request, Response, authority_of
-from rama_proxy.protocols import http1
+from rama_proxy.protocols import http1, translate
+from rama_proxy.relay.sides import Part
 
 State = tuple[object, ...]
 EDITED_REQUEST = "request edited by an addon"
@@ -20,6 +21,7 @@ def request_state(request: Request) -> State:
         (request.scheme, request.host, request.port),
         request.method,
         request.target,
+        request.authority,
         request.version,
         tuple(fields),
     )
@@ -30,10 +32,10 @@ def response_state(response: Response) -> State:
     return (response.status, response.reason, response.version, tuple(response.headers.fields))
 
 
-def settle_request(flow: Flow, before: State, held: list[bytes] | None) -> list[bytes] | None:
+def settle_request(flow: Flow, before: State, held: list[Part] | None) -> list[Part] | None:
     """Make the rest of the request agree with what was edited, and note it.
 
-    `held` are the wire bytes of a body that was not sent on yet, None if it streams through. Gives
+    `held` are the parts of a body that was not sent on yet, None if it streams through. Gives
     what to send in their place.
     """
     request = flow.request
@@ -41,11 +43,16 @@ def settle_request(flow: Flow, before: State, held: list[bytes] | None) -> list[
         if held is None:
             flow.notes.append("an edit of the request body came too late and was not sent")
         else:
-            held = [bytes(request.body)]
-            set_length(request, len(held[0]))
+            data = bytes(request.body)
+            held = [(data, data)] if data else []
+            set_length(request, len(data))
+            request.trailers = None
     place = (request.scheme, request.host, request.port)
     if place != before[1] and request.headers.get_bytes(b"host") == before[0]:
-        request.headers.set("Host", authority_of(*place))
+        if request.version == translate.HTTP2:
+            translate.set_authority(request, authority_of(*place))
+        else:
+            request.headers.set("Host", authority_of(*place))
     if request_state(request) != before:
         flow.notes.append(EDITED_REQUEST)
     return held
@@ -55,7 +62,15 @@ def set_length(message: Message, size: int) -> None:
     """Make the framing fields say that the body is `size` bytes (RFC 9112 6.2)."""
     message.headers.remove("Transfer-Encoding")
     message.headers.remove("Trailer")
-    message.headers.set("Content-Length", str(size))
+    name = "content-length" if message.version == translate.HTTP2 else "Content-Length"
+    message.headers.set(name, str(size))
+
+
+def rewrite_host(request: Request, value: str) -> str:
+    """Let `request` name `value` as its host; what was changed in words, "" if nothing."""
+    if request.version == translate.HTTP2:
+        return translate.set_authority(request, value)
+    return http1.set_host(request, value)
 
 
 def rebuilt(request: Request) -> Request:

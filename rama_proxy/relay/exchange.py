@@ -1,8 +1,9 @@
 """One exchange: a request goes to a server, its response to the client, and both into the store.
 
-This is the path of every flow, whatever the mode. It runs in the task of the client's connection
-and makes none of its own: both directions move in one loop (`_pump`), which waits for whichever
-stream changes first. The first thing that fails ends the exchange, and `tell_failure` says so.
+This is the path of every flow, whatever the mode and the HTTP version of either end. It runs in the
+task of the client's connection, or of its stream, and makes none of its own: both directions move
+in one loop (`_pump`), which waits for whichever channel changes first. The first thing that fails
+ends the exchange, and `tell_failure` says so.
 """
 
 from __future__ import annotations
@@ -10,25 +11,23 @@ from __future__ import annotations
 import asyncio
 import time
 
-from rama_proxy.errors import PeerClosed, PeerStalled, RamaError, UpstreamError, UpstreamTimeout
+from rama_proxy.errors import RamaError, UpstreamError
 from rama_proxy.hooks import Hooks
-from rama_proxy.model.connection import Address
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Message, Response
-from rama_proxy.net.stream import Stream
 from rama_proxy.net.waiting import changed
 from rama_proxy.protocols import http1
 from rama_proxy.relay.answer import tell_failure
 from rama_proxy.relay.editing import editing_of
-from rama_proxy.relay.edits import EDITED_REQUEST, rebuilt
-from rama_proxy.relay.http1_sides import ClientSide, ServerSide
-from rama_proxy.relay.wiring import Conn, close_upstream, open_upstream
+from rama_proxy.relay.edits import EDITED_REQUEST, rewrite_host
+from rama_proxy.relay.sides import ClientSide, Part, ServerSide
+from rama_proxy.relay.upstream import server_for
+from rama_proxy.relay.wiring import Conn
 
 monotonic = time.monotonic
 MAX_INFORMATIONAL = 100  # 1xx responses kept of one exchange; all of them are passed on
 MAX_RESEND = 64 * 1024  # bytes of a request kept to send it again on a new connection
 MAX_TURNS = 4  # reads of what is there before others have their turn; tiny chunks take many
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110 9.2.2
 
 
 class Exchange:
@@ -42,20 +41,20 @@ class Exchange:
         "flow",
         "informational",
         "keep",
-        "resend",
+        "sent",
         "server",
         "upgraded",
     )
 
-    def __init__(self, conn: Conn, flow: Flow) -> None:
+    def __init__(self, conn: Conn, flow: Flow, client: ClientSide) -> None:
         request = flow.request
         self.conn = conn
         self.flow = flow
-        self.client = ClientSide(conn.client, request)
+        self.client = client
         self.server: ServerSide | None = None
         self.assigned = (request.scheme, request.host, request.port)
-        self.editing = editing_of(conn, flow, self.client)
-        self.resend = b""
+        self.editing = editing_of(conn, flow, client)
+        self.sent: list[Part] | None = None  # of the body, while it can be sent again
         self.informational: list[Response] = []
         self.keep = http1.keeps_alive(request)
         self.upgraded = False
@@ -63,7 +62,6 @@ class Exchange:
     async def run(self) -> bool:
         """Carry the exchange out; gives whether the client's connection can take another."""
         conn, flow = self.conn, self.flow
-        hooks = conn.wiring.hooks
         try:
             editing = self.editing
             if editing is not None:
@@ -72,17 +70,17 @@ class Exchange:
                     await editing.answer()
                     self.keep = self.keep and self.client.body_done
             if flow.response is None:
-                server = await self._open()
-                self._send_request(server)
-                await self._pump(server)
+                self.server = await server_for(conn, flow, self.assigned)
+                self._send_request(self.server)
+                await self._pump(self.server)
         except RamaError as error:
             self.keep = False
-            await self._fail(hooks, error)
+            await self._fail(conn.wiring.hooks, error)
         except BaseException as error:
             if self.server is not None:
-                self.server.stream.close()
+                self.server.close()
             if self.client.head_sent:
-                conn.client.reset()  # a part of a response must not look whole
+                self.client.stream.reset()  # a part of a response must not look whole
             conn.wiring.capture.break_off(flow, error)
             raise
         if not self.upgraded:
@@ -92,12 +90,7 @@ class Exchange:
     async def _fail(self, hooks: Hooks, error: RamaError) -> None:
         tell_failure(self.flow, self.client, error)
         if self.server is not None:
-            stream = self.server.stream
-            if isinstance(error, UpstreamError):
-                stream.info.error = stream.info.error or str(error)
-            if not stream.writable:
-                stream.reset()  # it does not take what was sent, and would never see an end
-            await close_upstream(self.conn, stream)
+            await self.server.drop(error)
         if hooks.error:
             await hooks.run(hooks.error, self.flow)
 
@@ -105,83 +98,60 @@ class Exchange:
 
     def _send_request(self, server: ServerSide) -> None:
         """Send the head, and what there is of the body, to the server in one piece."""
-        flow = self.flow
+        flow, client = self.flow, self.client
         request = flow.request
-        if flow.notes and EDITED_REQUEST in flow.notes:
-            request = rebuilt(request)
-        if self.conn.host_header and (note := http1.set_host(request, self.conn.host_header)):
+        if self.conn.host_header and (note := rewrite_host(request, self.conn.host_header)):
             flow.notes.append(note)
-        head, notes = http1.hop_request(request, absolute=False)
-        if notes:
-            flow.notes.extend(notes)
-        if self.editing is not None and self.editing.held is not None:
-            head += b"".join(self.editing.held)
-        elif not self.client.body_done:
-            wire, payload = self.client.read_body()
-            if wire:
-                head += wire
-                self._keep(flow.request, payload)
-        if server.reused and len(head) <= MAX_RESEND and request.method in IDEMPOTENT:
-            self.resend = head
-        server.stream.write(head)
-        if self.client.body_done:
+        held = self.editing.held if self.editing is not None else None
+        has_body = bool(held) or not client.body_done
+        edited = bool(flow.notes) and EDITED_REQUEST in flow.notes
+        flow.notes.extend(server.send_request(request, edited=edited, has_body=has_body))
+        self.sent = held or []
+        if held is None and not client.body_done and request.method != "CONNECT":
+            part = client.read_body()
+            if part[0]:
+                self.sent.append(part)
+                self._keep(request, part[1])
+        for part in self.sent:
+            server.send_body(part)
+        self._bound_sent()
+        if client.body_done or request.method == "CONNECT":
             self._request_sent(server)
+        server.flush()
+
+    def _bound_sent(self) -> None:
+        """Keep of a body no more than may be sent again."""
+        if self.sent and sum([len(part[0]) for part in self.sent]) > MAX_RESEND:
+            self.sent = None
 
     def _request_sent(self, server: ServerSide) -> None:
         request, timing = self.flow.request, self.flow.timing
         timing.request_end = monotonic()
         request.body.complete = True
-        if request.trailers is None:
+        if request.trailers is None and not request.body.edited:
             request.trailers = self.client.trailers
+        server.end(request.trailers)
         self.client.stream.phase = None
         if timing.response_begin is None:
             server.stream.phase = self.conn.wiring.phases.response_head
             server.stream.since = timing.request_end
 
-    # --- the server
-
-    async def _open(self) -> ServerSide:
-        """A connection to the server: one that waits, or a new one."""
-        conn, flow = self.conn, self.flow
-        request = flow.request
-        scheme, address = self._destination()
-        stream, reused = conn.pool.take((scheme, *address))
-        if stream is not None and not conn.pool.usable(stream):
-            await close_upstream(conn, stream)
-            stream, reused = None, False
-        if stream is None:
-            try:
-                if conn.problem is not None and address == conn.target:
-                    raise conn.problem
-                stream = await open_upstream(conn, scheme, address)
-            finally:
-                flow.server = conn.server
-        flow.server = stream.info
-        options = conn.wiring.options
-        self.server = ServerSide(stream, request.method, options.max_head, options.max_fields)
-        self.server.reused = reused
-        return self.server
-
-    def _destination(self) -> tuple[str, Address]:
-        """Where the request goes: the connection's target, unless an addon chose another place."""
-        conn, request = self.conn, self.flow.request
-        asked = (request.scheme, request.host, request.port)
-        if conn.target is not None and asked == self.assigned:
-            return conn.scheme, conn.target
-        return asked[0], (asked[1], asked[2])
-
-    async def _reopen(self, server: ServerSide) -> None:
-        """The server closed a waiting connection as we used it: try once more on a new one.
-
-        RFC 9112 9.3.1; only when nothing of a response came and the whole request is at hand.
-        """
-        await close_upstream(self.conn, server.stream)
-        stream: Stream = await open_upstream(self.conn, *self._destination())
-        self.flow.server = stream.info
-        server.stream = stream
-        server.reused = False
-        stream.write(self.resend)
-        stream.enter(self.conn.wiring.phases.response_head)
+    async def _send_again(self, parts: list[Part]) -> ServerSide:
+        """Send what was sent so far once more, on a new connection."""
+        flow = self.flow
+        assert self.server is not None
+        await self.server.release(reusable=False)
+        server = self.server = await server_for(self.conn, flow, self.assigned, fresh=True)
+        has_body = bool(parts) or flow.timing.request_end is None
+        edited = bool(flow.notes) and EDITED_REQUEST in flow.notes
+        server.send_request(flow.request, edited=edited, has_body=has_body)
+        for part in parts:
+            server.send_body(part)
+        if flow.timing.request_end is not None:
+            server.end(flow.request.trailers)
+        server.flush()
+        server.stream.enter(self.conn.wiring.phases.response_head)
+        return server
 
     # --- both directions
 
@@ -197,18 +167,21 @@ class Exchange:
             if timing.response_begin is None:
                 if client.stream.writable or not self.informational:
                     moved = await self._move_head(server) or moved
+                    assert self.server is not None
+                    server = self.server
                 if self.upgraded:
                     return
             elif client.stream.writable:
-                wire, payload = server.read_body()
-                if wire:
-                    self._move_response(wire, payload)
+                part = server.read_body()
+                if part[0]:
+                    self._move_response(part)
                     moved = True
                 if server.body_done:
                     break
             if not moved:
                 client.flush()
-                self._check_client()
+                server.flush()
+                client.check()
                 self._time(server)
                 await changed(server.stream, client.stream)
                 turns = 0
@@ -232,14 +205,16 @@ class Exchange:
 
     def _move_request(self, server: ServerSide) -> bool:
         client = self.client
-        wire, payload = client.read_body()
-        if wire:
-            self._keep(self.flow.request, payload)
-            server.stream.write(wire)
-            self.resend = b""
+        part = client.read_body()
+        if part[0]:
+            self._keep(self.flow.request, part[1])
+            server.send_body(part)
+            if self.sent is not None:
+                self.sent.append(part)
+                self._bound_sent()
         if client.body_done:
             self._request_sent(server)
-        return bool(wire)
+        return bool(part[0])
 
     async def _move_head(self, server: ServerSide) -> bool:
         """Take the next response head, if it is there, and send it on."""
@@ -247,25 +222,22 @@ class Exchange:
         try:
             response = server.read_head()
         except UpstreamError as error:
-            if not self.resend or server.stream.buf or isinstance(error, UpstreamTimeout):
+            sent, self.sent = self.sent, None
+            if sent is None or not server.may_retry(error):
                 raise
-            await self._reopen(server)
-            self.resend = b""
+            await self._send_again(sent)
             return True
         if response is None:
             return False
-        self.resend = b""
+        self.sent = None
         if response.status < 200 and response.status != 101:
             await self._pass_informational(response)
             return True
-        if response.status == 101 and flow.request.headers.get_bytes(b"upgrade") is None:
-            # Or its next bytes would answer requests to others (RFC 9110 15.2.2).
-            raise UpstreamError("the server switched protocols unasked")
         flow.timing.response_begin = monotonic()
         flow.response = response
         response.informational = self.informational
-        framing = server.start_body(response)
-        if framing.kind == "tunnel":
+        kind = server.start_body(response)
+        if kind == "tunnel":
             if self.editing is not None:
                 await self.editing.upgrade()
             self.client.send_head(response, rebuilt=False)
@@ -273,12 +245,13 @@ class Exchange:
             self.upgraded = True
             self.keep = False
             return True
-        if framing.kind == "close" or not http1.keeps_alive(response):
+        if kind == "close" or not http1.keeps_alive(response):
             self.keep = False
+        has_body = not server.body_done
         if self.editing is None:
-            self.client.send_head(response, rebuilt=False)
+            self.client.send_head(response, rebuilt=False, has_body=has_body)
         else:
-            await self.editing.response_head(response)
+            await self.editing.response_head(response, has_body=has_body)
         return True
 
     async def _pass_informational(self, response: Response) -> None:
@@ -291,47 +264,33 @@ class Exchange:
         self.client.send_head(response, rebuilt=False)
         self.client.flush()
 
-    def _move_response(self, wire: bytes, payload: bytes) -> None:
+    def _move_response(self, part: Part) -> None:
         response = self.flow.response
         assert response is not None
-        if payload:
-            self._keep(response, payload)
+        if part[1]:
+            self._keep(response, part[1])
         if self.editing is None:
-            self.client.send_body(wire)
+            self.client.send_body(part)
         else:
-            self.editing.response_data(wire, response)
+            self.editing.response_data(part, response)
 
     async def _finish(self, server: ServerSide) -> None:
         """The response is complete: addons see it, the client gets the rest, the server rests."""
-        flow, conn = self.flow, self.conn
+        flow = self.flow
         response = flow.response
         assert response is not None
         response.body.complete = True
         response.trailers = server.trailers
         if self.editing is not None:
             await self.editing.response_end(response)
+        self.client.end(response.trailers)
         self.client.flush()
-        stream = server.stream
-        if flow.timing.request_end is None:
+        whole = flow.timing.request_end is not None
+        if not whole:
             self.keep = False
             flow.notes.append("the server answered before the request was complete")
-            await close_upstream(conn, stream)
-        elif stream.eof or not http1.keeps_alive(response):
-            await close_upstream(conn, stream)
-        else:
-            stream.phase = None
-            scheme, address = self._destination()
-            for dropped in conn.pool.give((scheme, *address), stream):
-                await close_upstream(conn, dropped)
+        await server.release(reusable=whole and http1.keeps_alive(response))
 
     def _keep(self, message: Message, data: bytes) -> None:
         wiring = self.conn.wiring
         wiring.capture.keep(self.flow, message.body, data, wiring.options.body_limit)
-
-    def _check_client(self) -> None:
-        """Stop when nobody is there to take the response."""
-        stream = self.conn.client
-        if stream.lost or (stream.eof and self.client.body_done):
-            if isinstance(stream.error, PeerStalled):
-                raise stream.error
-            raise PeerClosed("the client closed before it had the whole response")

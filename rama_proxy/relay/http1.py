@@ -8,14 +8,16 @@ from functools import partial
 from rama_proxy.errors import PeerClosed, PeerTimeout, ProtocolError, RamaError
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Request, split_authority
-from rama_proxy.net.dial import is_ip
+from rama_proxy.model.message import Request
 from rama_proxy.protocols import http1
 from rama_proxy.relay.answer import refuse
 from rama_proxy.relay.exchange import Exchange
+from rama_proxy.relay.http1_sides import Http1Client
+from rama_proxy.relay.places import place
+from rama_proxy.relay.sides import ClientSide
 from rama_proxy.relay.wiring import Conn
 
-Connect = Callable[[Conn, Flow], Awaitable[None]]
+Connect = Callable[[Conn, Flow, ClientSide], Awaitable[None]]
 Upgrade = Callable[[Conn, Exchange], Awaitable[None]]
 
 MAX_SHOWN = 4096  # bytes of a malformed head that go into its row
@@ -45,17 +47,16 @@ async def serve(conn: Conn, on_connect: Connect, on_upgrade: Upgrade) -> None:
             # Where the target is known, a CONNECT is for that server.
             tunnel = request.method == "CONNECT" and conn.target is None
             try:
-                if tunnel:
-                    http1.request_framing(request)  # it has no body, or is refused
-                else:
-                    _place(conn, request)
-                    exchange = Exchange(conn, flow)
+                if not tunnel:
+                    place(conn, request)
+                side = Http1Client(client, flow, http1.request_framing(request))
             except ProtocolError as error:
-                await refuse(conn, flow, error)
+                await refuse(conn, flow, error, Http1Client(client, flow))
                 return
             if tunnel:
-                await on_connect(conn, flow)
+                await on_connect(conn, flow, side)
                 return
+            exchange = Exchange(conn, flow, side)
             keep = await exchange.run()
         except BaseException as error:
             wiring.capture.break_off(flow, error)
@@ -66,32 +67,6 @@ async def serve(conn: Conn, on_connect: Connect, on_upgrade: Upgrade) -> None:
         if not keep:
             await client.linger(phases.linger)
             return
-
-
-def _place(conn: Conn, request: Request) -> None:
-    """Fill in where `request` goes. Raises ProtocolError where it does not say."""
-    if conn.target is not None:
-        host, port = conn.target
-        request.scheme = conn.scheme
-        request.port = port
-        request.host = host if conn.fixed or not is_ip(host) else _named_host(conn, request, host)
-        return
-    if not request.host:
-        raise ProtocolError(
-            "this is a proxy: the request names no server in its target. Point the client at it,"
-            " for example with curl -x, or start rama with --mode reverse:URL"
-        )
-
-
-def _named_host(conn: Conn, request: Request, address: str) -> str:
-    """The name of the server at `address`, as the request or the TLS handshake gives it."""
-    named = request.headers.get("host")
-    if named:
-        try:
-            return split_authority(named)[0] or address
-        except ValueError:
-            return address
-    return conn.client.info.sni or address
 
 
 async def _refuse_malformed(conn: Conn, error: RamaError) -> None:
@@ -116,6 +91,6 @@ async def _refuse_malformed(conn: Conn, error: RamaError) -> None:
     client.buf.clear()
     if isinstance(error, PeerTimeout):
         timeout = ProtocolError(str(error), 408)
-        await refuse(conn, flow, timeout)
+        await refuse(conn, flow, timeout, Http1Client(client, flow))
     else:
-        await refuse(conn, flow, error)
+        await refuse(conn, flow, error, Http1Client(client, flow))

@@ -1,137 +1,254 @@
-"""The two ends of one exchange over HTTP/1: what `exchange` needs to know of the version.
-
-A body goes by as pairs of wire bytes and payload: between two HTTP/1 ends the wire bytes go on as
-they are, chunk extensions and all.
-"""
+"""The two ends of one exchange over HTTP/1; `sides` says what each method does."""
 
 from __future__ import annotations
+
+import base64
+import os
 
 from rama_proxy.errors import (
     PeerClosed,
     PeerStalled,
     PeerTimeout,
     ProtocolError,
+    RamaError,
     UpstreamError,
     UpstreamTimeout,
 )
+from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Request, Response
-from rama_proxy.net.stream import Stream
-from rama_proxy.protocols import http1
+from rama_proxy.net.channel import Channel
+from rama_proxy.net.pool import Key
+from rama_proxy.protocols import http1, translate
+from rama_proxy.protocols.http1 import Framing
+from rama_proxy.protocols.websocket import is_websocket
+from rama_proxy.relay.edits import rebuilt
+from rama_proxy.relay.sides import NO_PART, Part
+from rama_proxy.relay.wiring import Conn, close_upstream
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110 9.2.2
+NO_BODY = Framing("none")
 
 
-class ClientSide:
+class Http1Client:
     """The client's end: gives the request's body, takes the response."""
 
-    __slots__ = ("head_sent", "pending", "reader", "stream")
+    __slots__ = ("_chunking", "_flow", "_pending", "_reader", "head_sent", "stream")
 
-    def __init__(self, stream: Stream, request: Request) -> None:
+    def __init__(self, stream: Channel, flow: Flow, framing: Framing = NO_BODY) -> None:
         self.stream = stream
-        self.reader = http1.body_reader(http1.request_framing(request))
-        self.pending = b""
         self.head_sent = False
+        self._flow = flow
+        self._reader = http1.body_reader(framing)
+        self._pending = b""
+        self._chunking = False  # the response comes from HTTP/2, and has no length
 
     @property
     def body_done(self) -> bool:
-        """Whether the request's body has been read to its end."""
-        return self.reader.done
+        return self._reader.done
 
     @property
     def trailers(self) -> Headers | None:
-        """The trailers of the request, once its body is done."""
-        return self.reader.trailers
+        return self._reader.trailers
 
-    def read_body(self) -> tuple[bytes, bytes]:
-        """What there is of the request's body. Raises PeerClosed, PeerTimeout, ProtocolError."""
+    @property
+    def begun(self) -> bool:
+        return self.head_sent and not self._pending
+
+    def read_body(self) -> Part:
         stream = self.stream
         if stream.buf:
-            found = self.reader.read(stream.buf)
-            if found[0] or self.reader.done:
+            found = self._reader.read(stream.buf)
+            if found[0] or self._reader.done:
                 return found
         if stream.eof:
             raise stream.error or PeerClosed("the client closed in the middle of the request body")
-        return b"", b""
+        return NO_PART
 
-    def send_head(self, response: Response, *, rebuilt: bool) -> None:
-        """Send a response's head: its raw bytes, or rebuilt from its fields."""
+    def send_head(self, response: Response, *, rebuilt: bool, has_body: bool = True) -> None:
         if response.raw and not rebuilt:
-            self.pending += response.raw
+            self._pending += response.raw
         else:
-            self.pending += http1.serialize_response(response)
+            if response.version == translate.HTTP2:
+                response = self._translated(response, has_body)
+            self._pending += http1.serialize_response(response)
         if response.status >= 200 or response.status == 101:
             self.head_sent = True
 
-    def send_body(self, wire: bytes) -> None:
-        """Send bytes of the response's body as they are on the wire."""
-        if self.pending:
-            wire = self.pending + wire
-            self.pending = b""
-        self.stream.write(wire)
+    @property
+    def _of_http2(self) -> bool:
+        response = self._flow.response
+        return response is not None and response.version == translate.HTTP2
+
+    def _translated(self, response: Response, has_body: bool) -> Response:
+        flow = self._flow
+        key = flow.request.headers.get("sec-websocket-key") or ""
+        made, notes = translate.response_to_http1(
+            response,
+            flow.request,
+            has_body=has_body,
+            websocket_key=key if is_websocket(flow.request.headers.get("upgrade")) else "",
+        )
+        self._chunking = made.headers.get_bytes(b"transfer-encoding") is not None
+        flow.notes.extend(notes)
+        return made
+
+    def send_body(self, part: Part) -> None:
+        wire = http1.chunk(part[1]) if self._chunking else part[0]
+        if self._pending:
+            wire = self._pending + wire
+            self._pending = b""
+        if wire:
+            self.stream.write(wire)
+
+    def end(self, trailers: Headers | None) -> None:
+        if self._chunking:
+            self._chunking = False
+            self.send_body((http1.last_chunk(trailers), b""))
+        elif trailers is not None and self._of_http2:
+            self._flow.notes.append("trailers dropped: the message has a length, no chunks")
 
     def flush(self) -> None:
-        """Send a head that waits for its body."""
-        if self.pending:
-            self.stream.write(self.pending)
-            self.pending = b""
+        if self._pending:
+            self.stream.write(self._pending)
+            self._pending = b""
+
+    def establish(self) -> None:
+        self.stream.write(ESTABLISHED)
+
+    def check(self) -> None:
+        stream = self.stream
+        if stream.lost or (stream.eof and self._reader.done):
+            if isinstance(stream.error, PeerStalled):
+                raise stream.error
+            raise PeerClosed("the client closed before it had the whole response")
+
+    def takes_reset(self, error: RamaError) -> bool:
+        return False
+
+    def abort(self, error: RamaError) -> None:
+        self.stream.reset()
+
+    def take_back(self) -> None:
+        self._pending = b""
 
 
-class ServerSide:
+class Http1Server:
     """The server's end: takes the request, gives the response."""
 
-    __slots__ = ("max_fields", "max_head", "method", "reader", "reused", "stream")
+    __slots__ = (
+        "_chunking",
+        "_conn",
+        "_key",
+        "_method",
+        "_pending",
+        "_reader",
+        "_reused",
+        "_upgrade",
+        "_websocket_key",
+        "stream",
+    )  # fmt: skip
 
-    def __init__(self, stream: Stream, method: str, max_head: int, max_fields: int) -> None:
+    def __init__(self, conn: Conn, key: Key, stream: Channel, *, reused: bool) -> None:
         self.stream = stream
-        self.method = method
-        self.max_head = max_head
-        self.max_fields = max_fields
-        self.reader: http1.BodyReader | None = None
-        self.reused = False
+        self._reused = reused
+        self._conn = conn
+        self._key = key
+        self._method = ""
+        self._upgrade = False  # the request asked for another protocol
+        self._websocket_key = ""  # that we made, for a client that speaks HTTP/2
+        self._reader: http1.BodyReader | None = None
+        self._pending = b""
+        self._chunking = False  # the request comes from HTTP/2, and has no length
+
+    # --- the request
+
+    def send_request(self, request: Request, *, edited: bool, has_body: bool) -> list[str]:
+        self._method = request.method
+        notes: list[str] = []
+        if request.version == translate.HTTP2:
+            if request.protocol:
+                self._websocket_key = base64.b64encode(os.urandom(16)).decode()
+            request, notes = translate.request_to_http1(
+                request, has_body=has_body, websocket_key=self._websocket_key
+            )
+            self._method = request.method
+            self._chunking = request.headers.get_bytes(b"transfer-encoding") is not None
+        elif edited:
+            request = rebuilt(request)
+        head, more = http1.hop_request(request, absolute=False)
+        self._upgrade = b"\nupgrade:" in head.lower()
+        self._pending += head
+        return notes + more
+
+    def send_body(self, part: Part) -> None:
+        wire = http1.chunk(part[1]) if self._chunking else part[0]
+        if self._pending:
+            self._pending += wire
+        elif wire:
+            self.stream.write(wire)
+
+    def end(self, trailers: Headers | None) -> None:
+        if self._chunking:
+            self._chunking = False
+            self.send_body((http1.last_chunk(trailers), b""))
+
+    def flush(self) -> None:
+        if self._pending:
+            self.stream.write(self._pending)
+            self._pending = b""
+
+    # --- the response
 
     def read_head(self) -> Response | None:
-        """The next response head, 1xx ones included; None while it is incomplete.
-
-        Raises UpstreamError where none can come any more or it is malformed.
-        """
-        stream = self.stream
+        stream, options = self.stream, self._conn.wiring.options
         if stream.buf:
             try:
-                found = http1.parse_response(stream.buf, self.max_fields)
+                found = http1.parse_response(stream.buf, options.max_fields)
             except ProtocolError as error:
                 raise UpstreamError(f"the server's response is malformed: {error}") from error
-            if found is not None and found[1] <= self.max_head:
+            if found is not None and found[1] <= options.max_head:
                 response, used = found
                 del stream.buf[:used]
+                if response.status == 101:
+                    self._check_upgrade(response)
                 return response
-            if len(stream.buf) > self.max_head:
-                raise UpstreamError(f"the server's head is larger than {self.max_head} bytes")
+            if len(stream.buf) > options.max_head:
+                raise UpstreamError(f"the server's head is larger than {options.max_head} bytes")
         if stream.eof:
             raise self._ended("before its response" if not stream.buf else "in the response's head")
         return None
 
-    def start_body(self, response: Response) -> http1.Framing:
-        """Make ready to read the body of `response`."""
+    def _check_upgrade(self, response: Response) -> None:
+        if not self._upgrade:
+            # Or its next bytes would answer requests to others (RFC 9110 15.2.2).
+            raise UpstreamError("the server switched protocols unasked")
+        key = self._websocket_key
+        if key and response.headers.get_bytes(b"sec-websocket-accept") != (
+            translate.websocket_accept(key)
+        ):
+            raise UpstreamError("the server's Sec-WebSocket-Accept is wrong (RFC 6455 4.1)")
+
+    def start_body(self, response: Response) -> str:
         try:
-            framing = http1.response_framing(response, self.method)
+            framing = http1.response_framing(response, self._method)
         except ProtocolError as error:
             raise UpstreamError(f"the server's response is malformed: {error}") from error
-        self.reader = http1.body_reader(framing)
-        return framing
+        self._reader = http1.body_reader(framing)
+        return framing.kind
 
     @property
     def body_done(self) -> bool:
-        """Whether the response's body has been read to its end."""
-        return self.reader is not None and self.reader.done
+        return self._reader is not None and self._reader.done
 
     @property
     def trailers(self) -> Headers | None:
-        """The trailers of the response, once its body is done."""
-        return self.reader.trailers if self.reader is not None else None
+        return self._reader.trailers if self._reader is not None else None
 
-    def read_body(self) -> tuple[bytes, bytes]:
-        """What there is of the response's body. Raises UpstreamError if the server broke off."""
+    def read_body(self) -> Part:
         stream = self.stream
-        reader = self.reader
+        reader = self._reader
         assert reader is not None
         if stream.buf:
             try:
@@ -147,7 +264,7 @@ class ServerSide:
                 reader.eof()
             except ProtocolError as error:
                 raise UpstreamError(f"the server closed early: {error}") from error
-        return b"", b""
+        return NO_PART
 
     def _ended(self, where: str) -> UpstreamError:
         error = self.stream.error
@@ -159,3 +276,31 @@ class ServerSide:
             return error
         detail = f" ({error})" if error is not None else ""
         return UpstreamError(f"the server closed the connection {where}{detail}")
+
+    # --- the end
+
+    def may_retry(self, error: RamaError) -> bool:
+        """A connection that waited was closed as we used it (RFC 9112 9.3.1)."""
+        if not self._reused or self._method not in IDEMPOTENT:
+            return False
+        return not self.stream.buf and not isinstance(error, UpstreamTimeout)
+
+    async def release(self, *, reusable: bool) -> None:
+        stream, conn = self.stream, self._conn
+        if stream.eof or not reusable:
+            await close_upstream(conn, stream)
+            return
+        stream.phase = None
+        for dropped in conn.pool.give(self._key, stream):
+            await close_upstream(conn, dropped)
+
+    async def drop(self, error: RamaError) -> None:
+        stream = self.stream
+        if isinstance(error, UpstreamError):
+            stream.info.error = stream.info.error or str(error)
+        if not stream.writable:
+            stream.reset()  # it does not take what was sent, and would never see an end
+        await close_upstream(self._conn, stream)
+
+    def close(self) -> None:
+        self.stream.close()

@@ -17,7 +17,7 @@ def closing(inner: Service[Conn]) -> Service[Conn]:
         finally:
             if conn.upstream is not None:
                 await close_upstream(conn, conn.upstream)
-            for stream in conn.pool.drain():
+            for stream in [*conn.pool.drain(), *conn.links.drain()]:
                 await close_upstream(conn, stream)
             conn.client.close()
             _forget_frames(conn.client.error)

@@ -9,9 +9,9 @@ from rama_proxy.model.flow import Flow
 from rama_proxy.net.tls import make_server_engine, peer_names
 from rama_proxy.protocols.client_hello import ClientHello, parse_client_hello
 from rama_proxy.relay.copy import copy, note_failure, tunnel_request
+from rama_proxy.relay.versions import answer, offers
 from rama_proxy.relay.wiring import Conn, close_upstream, open_upstream, secure_upstream
 
-HTTP1, HTTP2 = b"http/1.1", b"h2"
 HYBRID_GROUPS = frozenset({0x11EB, 0x11EC, 0x11ED, 0x6399})  # ML-KEM with an elliptic curve
 
 
@@ -29,7 +29,7 @@ async def open_tls(conn: Conn) -> bool:
     if await _passed_on(conn, hello):
         await _pass_on(conn)
         return False
-    conn.alpn_offered = tuple(name for name in hello.alpn if name != HTTP2)
+    conn.alpn_offered = offers(conn, hello.alpn)
     conn.post_quantum = bool(HYBRID_GROUPS.intersection(hello.groups))
     try:
         if conn.upstream is not None:
@@ -102,16 +102,16 @@ async def _accept(conn: Conn, hello: ClientHello) -> bool:
     client, wiring = conn.client, conn.wiring
     info = client.info
     names: tuple[str, ...] = ()
-    alpn = HTTP1 if HTTP1 in hello.alpn else None
     if conn.upstream is not None and conn.upstream.info.tls is not None:
         tls = conn.upstream.info.tls
         names = peer_names(tls.certificates[0]) if tls.certificates else ()
-        alpn = tls.alpn.encode("latin-1") or None
     if conn.target is not None:
         names += (conn.target[0],)
     own = info.local[0] if info.local else "localhost"
     host = hello.sni or (conn.target[0] if conn.target is not None else own)
-    engine = make_server_engine(wiring.contexts, host, names, alpn, client.sink())
+    engine = make_server_engine(
+        wiring.contexts, host, names, answer(conn, hello.alpn), client.sink()
+    )
     try:
         await client.secure(engine, wiring.phases.handshake)
     except RamaError as error:

@@ -4,7 +4,7 @@ The protocol decision for a connection whose server is known is here, in `carry`
 
 1. The server speaks first, or the client ends: raw bytes.
 2. TLS: the client's hello is read, the server's handshake done, then the client's; look again.
-3. HTTP/1: requests to `http1.serve`.
+3. HTTP/1: requests to `http1.serve`; HTTP/2: to `http2.serve`.
 4. Anything else: raw bytes; in reverse mode it is refused as no HTTP.
 """
 
@@ -13,25 +13,30 @@ from __future__ import annotations
 from rama_proxy.errors import RamaError
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Request
-from rama_proxy.net.stream import Stream
-from rama_proxy.protocols.sniff import sniff
-from rama_proxy.relay import http1
+from rama_proxy.net.channel import Channel
+from rama_proxy.net.pool import Pool
+from rama_proxy.protocols.sniff import sniff, starts_http2
+from rama_proxy.relay import http1, http2
 from rama_proxy.relay.answer import refuse, send_response
 from rama_proxy.relay.copy import copy, copy_upgraded, note_failure, tunnel_request
+from rama_proxy.relay.http2_links import Links
+from rama_proxy.relay.layers import closing, explaining
+from rama_proxy.relay.sides import ClientSide
 from rama_proxy.relay.terminate import open_tls
+from rama_proxy.relay.upstream import adopt
+from rama_proxy.relay.versions import choose_version
 from rama_proxy.relay.wiring import Conn, open_upstream
+from rama_proxy.service import stack
 
-ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
-
-async def connect(conn: Conn, flow: Flow) -> None:
+async def connect(conn: Conn, flow: Flow, client: ClientSide) -> None:
     """Serve a CONNECT: the server is dialled first, so that a 200 means what it says."""
     wiring = conn.wiring
     request = flow.request
     if wiring.hooks.http_connect:
         await wiring.hooks.run(wiring.hooks.http_connect, flow)
         if flow.response is not None:
-            send_response(conn, flow.response)
+            send_response(flow, client, flow.response)
             wiring.capture.end(flow)
             await conn.client.linger(wiring.phases.linger)
             return
@@ -40,22 +45,25 @@ async def connect(conn: Conn, flow: Flow) -> None:
         conn.upstream = await open_upstream(conn, "http", conn.target)
     except RamaError as error:
         flow.server = conn.server
-        await refuse(conn, flow, error)
+        await refuse(conn, flow, error, client)
         return
     wiring.capture.active.pop(flow.id, None)
-    conn.client.write(ESTABLISHED)
+    client.establish()
     await carry(conn, request)
 
 
 async def carry(conn: Conn, request: Request | None = None) -> None:
     """Carry a connection to its end: its target is known, `request` asked for it if one did."""
-    client, phases = conn.client, conn.wiring.phases
-    protocol = await client.peek(sniff, phases.tunnel, phases.preface, conn.upstream)
+    client = conn.client
+    protocol = await _first_protocol(conn)
     if protocol == "tls":
         if not await open_tls(conn):
             return
-        protocol = await client.peek(sniff, phases.tunnel, phases.preface, conn.upstream)
-    if conn.fixed and protocol != "h2":
+        protocol = await _first_protocol(conn)
+    if protocol == "h2" and conn.wiring.options.http2:
+        await serve_http2(conn)
+        return
+    if conn.fixed:
         protocol = "http1"  # a server of HTTP: what is not is refused there and never passed on
     if protocol == "http1":
         await serve_http1(conn)
@@ -63,13 +71,50 @@ async def carry(conn: Conn, request: Request | None = None) -> None:
         await _carry_bytes(conn, request)
 
 
+async def _first_protocol(conn: Conn) -> str | None:
+    """What the client's first bytes are; None where it or the server ends, or the server begins.
+
+    A server of HTTP/2 may begin with its SETTINGS (RFC 9113 3.4), and still waits for the client.
+    """
+    client, phases, upstream = conn.client, conn.wiring.phases, conn.upstream
+    while True:
+        protocol = await client.peek(sniff, phases.tunnel, phases.preface, upstream)
+        waits = upstream is not None and not upstream.eof and starts_http2(upstream.buf)
+        if protocol is not None or client.eof or not waits:
+            return protocol
+        upstream = None
+
+
 async def serve_http1(conn: Conn) -> None:
     """Serve a client that speaks HTTP/1, on the server's connection that there is."""
+    choose_version(conn, http2=False)
+    _hand_over(conn)
+    await http1.serve(conn, connect, copy_upgraded)
+
+
+async def serve_http2(conn: Conn) -> None:
+    """Serve a client that speaks HTTP/2, on the server's connection that there is."""
+    choose_version(conn, http2=True)
+    _hand_over(conn)
+    await http2.serve(conn, connect_stream, copy_upgraded)
+
+
+async def connect_stream(conn: Conn, flow: Flow, client: ClientSide) -> None:
+    """Serve a CONNECT on one stream of a client (RFC 9113 8.5); the stream is the tunnel."""
+    conn.pool, conn.links = Pool(), Links()  # what is inside the tunnel shares nothing outside
+
+    async def serve(conn: Conn) -> None:
+        await connect(conn, flow, client)
+
+    await stack(closing, explaining, service=serve)(conn)
+
+
+def _hand_over(conn: Conn) -> None:
+    """Let requests use the server's connection that was made before them."""
     if conn.upstream is not None:
         assert conn.target is not None
-        conn.pool.give((conn.scheme, *conn.target), conn.upstream, used=False)
+        adopt(conn, (conn.scheme, *conn.target), conn.upstream)
         conn.upstream = None
-    await http1.serve(conn, connect, copy_upgraded)
 
 
 async def _carry_bytes(conn: Conn, request: Request | None) -> None:
@@ -81,7 +126,7 @@ async def _carry_bytes(conn: Conn, request: Request | None) -> None:
     await copy(conn, upstream, flow)
 
 
-async def _server_for_bytes(conn: Conn) -> Stream | None:
+async def _server_for_bytes(conn: Conn) -> Channel | None:
     """The server for a connection whose bytes are copied; a row and None if there is none."""
     assert conn.target is not None
     upstream, conn.upstream = conn.upstream, None

@@ -23,7 +23,7 @@ from rama_proxy.model.websocket import (
     WebSocketData,
     WebSocketMessage,
 )
-from rama_proxy.net.stream import Stream
+from rama_proxy.net.channel import Channel
 from rama_proxy.net.waiting import changed
 from rama_proxy.protocols.websocket import ABNORMAL
 from rama_proxy.protocols.websocket_reader import Message, Part
@@ -38,7 +38,7 @@ TOO_BIG = (1009).to_bytes(2, "big")
 TOO_LATE = "an edit of a WebSocket message came too late and was not sent"
 
 
-async def carry_websocket(conn: Conn, upstream: Stream, flow: Flow) -> None:
+async def carry_websocket(conn: Conn, upstream: Channel, flow: Flow) -> None:
     """Carry a WebSocket to its end, and write its messages down."""
     flow.kind = "websocket"
     flow.server = upstream.info
@@ -61,7 +61,7 @@ async def carry_websocket(conn: Conn, upstream: Stream, flow: Flow) -> None:
 class Relay:
     """The state of one WebSocket on its way through."""
 
-    def __init__(self, conn: Conn, upstream: Stream, flow: Flow) -> None:
+    def __init__(self, conn: Conn, upstream: Channel, flow: Flow) -> None:
         self.conn = conn
         self.flow = flow
         self.hooks = conn.wiring.hooks

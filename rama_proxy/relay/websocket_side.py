@@ -7,7 +7,7 @@ import os
 from rama_proxy.errors import ProtocolError
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.websocket import CLOSE
-from rama_proxy.net.stream import Stream
+from rama_proxy.net.channel import Channel
 from rama_proxy.protocols.websocket import RSV1, serialize_frame
 from rama_proxy.protocols.websocket_deflate import (
     NAME,
@@ -33,7 +33,7 @@ class Direction:
                  "held_cost", "mid", "passing", "pending", "reader", "recode", "sink", "size",
                  "source")  # fmt: skip
 
-    def __init__(self, source: Stream, sink: Stream, *, from_client: bool) -> None:
+    def __init__(self, source: Channel, sink: Channel, *, from_client: bool) -> None:
         self.source = source
         self.sink = sink
         self.from_client = from_client

@@ -10,11 +10,13 @@ from rama_proxy.config import Options
 from rama_proxy.errors import PeerClosed, PeerTimeout, RamaError, UpstreamError, UpstreamTimeout
 from rama_proxy.hooks import Hooks, ServerConnectData
 from rama_proxy.model.connection import Address, ConnectionInfo
+from rama_proxy.net.channel import Channel
 from rama_proxy.net.dial import Dialer
 from rama_proxy.net.pool import Pool
-from rama_proxy.net.stream import Stream
 from rama_proxy.net.tls import make_client_engine
 from rama_proxy.net.waiting import Phase
+from rama_proxy.protocols.http2_limits import Limits
+from rama_proxy.relay.http2_links import Links
 
 
 class Phases:
@@ -42,6 +44,7 @@ class Wiring:
     contexts: Contexts
     dialer: Dialer
     phases: Phases
+    limits: Limits = field(default_factory=Limits)  # of HTTP/2 connections
 
 
 @dataclass(slots=True, eq=False)
@@ -52,27 +55,53 @@ class Conn:
     itself; `problem` is why that server cannot be used: every request is answered with it.
     """
 
-    client: Stream
+    client: Channel
     wiring: Wiring
     pool: Pool
     scheme: str = "http"
     target: Address | None = None
     fixed: bool = False  # reverse mode: the client does not say where to
     host_header: str = ""  # reverse mode: what Host is rewritten to, "" leaves it
-    upstream: Stream | None = None  # dialled, and no request sent on it yet
+    upstream: Channel | None = None  # dialled, and no request sent on it yet
     problem: RamaError | None = None
     server: ConnectionInfo | None = None  # of the connection that `problem` is about
     alpn_offered: tuple[bytes, ...] = field(default=(b"http/1.1",))
     post_quantum: bool = True  # whether the client offers a hybrid group, mirrored to the server
+    prior_knowledge: bool = False  # HTTP/2 is spoken to the server without TLS
+    links: Links = field(default_factory=Links)
+
+    def for_stream(self, stream: Channel) -> Conn:
+        """The same for one stream of the client's: servers are shared, the rest is its own."""
+        return Conn(
+            stream,
+            self.wiring,
+            self.pool,
+            self.scheme,
+            self.target,
+            self.fixed,
+            self.host_header,
+            None,
+            self.problem,
+            self.server,
+            self.alpn_offered,
+            self.post_quantum,
+            self.prior_knowledge,
+            self.links,
+        )
 
 
-async def open_upstream(conn: Conn, scheme: str, address: Address) -> Stream:
-    """A new stream to `address`, with TLS for "https". Raises UpstreamError and its kinds."""
+async def open_upstream(
+    conn: Conn, scheme: str, address: Address, alpn: tuple[bytes, ...] = ()
+) -> Channel:
+    """A new stream to `address`, with TLS for "https". Raises UpstreamError and its kinds.
+
+    `alpn` is offered in place of what the client offered.
+    """
     wiring = conn.wiring
     info = ConnectionInfo("server", address=address, mode=conn.client.info.mode)
     data = ServerConnectData(info, conn.client.info)
     conn.server = info
-    stream: Stream | None = None
+    stream: Channel | None = None
     try:
         if wiring.hooks.server_connect:
             await wiring.hooks.run(wiring.hooks.server_connect, data)
@@ -80,7 +109,7 @@ async def open_upstream(conn: Conn, scheme: str, address: Address) -> Stream:
                 raise UpstreamError(info.error)
         stream = await wiring.dialer.connect(info)
         if scheme == "https":
-            await secure_upstream(conn, stream)
+            await secure_upstream(conn, stream, alpn)
     except RamaError as error:
         if stream is not None:
             stream.close()
@@ -94,7 +123,7 @@ async def open_upstream(conn: Conn, scheme: str, address: Address) -> Stream:
     return stream
 
 
-async def secure_upstream(conn: Conn, stream: Stream) -> None:
+async def secure_upstream(conn: Conn, stream: Channel, alpn: tuple[bytes, ...] = ()) -> None:
     """The TLS handshake with a server, by the name that the client asked for."""
     info = stream.info
     assert info.address is not None
@@ -102,7 +131,7 @@ async def secure_upstream(conn: Conn, stream: Stream) -> None:
     engine = make_client_engine(
         conn.wiring.contexts,
         name or info.address[0],
-        conn.alpn_offered,
+        alpn or conn.alpn_offered,
         stream.sink(),
         post_quantum=conn.post_quantum,
     )
@@ -111,7 +140,7 @@ async def secure_upstream(conn: Conn, stream: Stream) -> None:
     except UpstreamError:
         raise
     except RamaError as error:
-        if isinstance(error, PeerClosed) and conn.client.eof:
+        if isinstance(error, PeerClosed) and conn.client.left:
             raise
         kind = UpstreamTimeout if isinstance(error, PeerTimeout) else UpstreamError
         raise kind(f"TLS handshake with {info.address[0]}: {error}") from error
@@ -122,9 +151,11 @@ async def secure_upstream(conn: Conn, stream: Stream) -> None:
         await hooks.run(hooks.tls_established_server, ServerConnectData(info, conn.client.info))
 
 
-async def close_upstream(conn: Conn, stream: Stream) -> None:
+async def close_upstream(conn: Conn, stream: Channel) -> None:
     """Close a stream to a server and write down how it went."""
     stream.close()
+    if stream.shared:
+        return
     conn.wiring.capture.closed(stream.info)
     hooks = conn.wiring.hooks
     if hooks.server_disconnected:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rama_proxy.protocols.sniff import Protocol, sniff
+from rama_proxy.protocols.sniff import Protocol, sniff, starts_http2
 from tests.support.check import check
 
 
@@ -70,3 +70,19 @@ def test_protocols_are_told_by_their_first_bytes(data: bytes, protocol: Protocol
 )
 def test_more_is_needed_while_it_can_be_more_than_one(data: bytes) -> None:
     check(sniff, data, None)
+
+
+@pytest.mark.parametrize(
+    ("data", "expect"),
+    [
+        (b"", False),
+        (b"\x00", True),
+        (b"\x00\x00\x12\x04\x00\x00", True),
+        (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03", True),
+        (b"\x00\x00\x12\x04\x01\x00\x00\x00\x00", False),  # an ACK
+        (b"\x00\x00\x12\x04\x00\x00\x00\x00\x01", False),  # on a stream
+        (b"220 smtp.example ESMTP", False),
+    ],
+)
+def test_a_server_of_http2_may_speak_first(data: bytes, expect: bool) -> None:
+    assert starts_http2(bytearray(data)) is expect

@@ -120,7 +120,7 @@ class TestRequestToHttp1:
         pseudo = [(b":method", b"CONNECT"), *GET[1:], (b":protocol", b"websocket")]
         request = h2_request(pseudo, [(b"sec-websocket-version", b"13")])
         made, notes = request_to_http1(
-            request, has_body=True, protocol="websocket", websocket_key="dGhlIHNhbXBsZSBub25jZQ=="
+            request, has_body=True, websocket_key="dGhlIHNhbXBsZSBub25jZQ=="
         )
         assert serialize_request(made) == (
             b"GET /x?y HTTP/1.1\r\nhost: a.example\r\nsec-websocket-version: 13\r\n"
@@ -130,8 +130,9 @@ class TestRequestToHttp1:
         assert "extended CONNECT sent as Upgrade: websocket" in notes
 
     def test_another_protocol_has_no_form(self) -> None:
+        pseudo = [(b":method", b"CONNECT"), *GET[1:], (b":protocol", b"connect-udp")]
         with pytest.raises(ProtocolError, match="connect-udp"):
-            request_to_http1(h2_request(GET, []), has_body=False, protocol="connect-udp")
+            request_to_http1(h2_request(pseudo, []), has_body=False)
 
 
 class TestRequestToHttp2:

@@ -1,0 +1,363 @@
+"""An HTTP/2 connection on a channel, shared by many tasks: frames in, frames out.
+
+Nobody waits for the connection itself: what comes is read in the callback that brings it, and
+goes to the streams, whose tasks wake. What the tasks write goes out together, once in a turn of
+the loop. Data takes turns among streams, a slice each, so that none waits for another's large body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from rama_proxy.errors import (
+    PeerClosed,
+    ProtocolError,
+    RamaError,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from rama_proxy.model.headers import Field, Headers
+from rama_proxy.net.channel import Channel, monotonic
+from rama_proxy.net.sweeper import Sweeper
+from rama_proxy.net.waiting import CLOSING, Signal
+from rama_proxy.protocols import http2_events as events
+from rama_proxy.protocols.http2 import Http2Connection
+from rama_proxy.protocols.http2_events import Code, code_name
+from rama_proxy.protocols.http2_limits import Limits
+from rama_proxy.relay.http2_stream import Http2Stream, client_left
+
+SLICE = 64 * 1024  # bytes of one stream that go out before others have their turn
+
+
+class Link:
+    """One connection. `ended` is set when it is over, `error` says why, `fault` that the peer
+    broke the protocol; `over` wakes then.
+
+    `on_request` gets the requests of a client, and the faults of a stream that has none.
+    """
+
+    def __init__(self, channel: Channel, sweeper: Sweeper, limits: Limits, *, client: bool) -> None:
+        """`client`: we are the client, the peer is a server."""
+        self.channel = channel
+        self.client_side = client
+        self.http2 = Http2Connection(client_side=client, limits=limits)
+        self.streams: dict[int, Http2Stream] = {}
+        self.ended = False
+        self.error: RamaError | None = None
+        self.fault: ProtocolError | None = None
+        self.settled = False  # the peer's SETTINGS came
+        self.over = Signal()
+        self.on_request: Callable[[events.RequestHead | events.Fault], None] | None = None
+        self.waiting: deque[Signal] = deque()  # for a stream, or for the peer's SETTINGS
+        self._sweeper = sweeper
+        self._ready: dict[Http2Stream, None] = {}  # have something to send, and a window
+        self._scheduled = False
+        self._started = False
+        self._loop = asyncio.get_running_loop()
+
+    def start(self) -> None:
+        """Begin: send our preface, read what is in the buffer, and what comes from then on."""
+        self.channel.phase = None
+        self.channel.watch = self._changed
+        self._changed()
+        self._schedule()
+
+    def detach(self) -> None:
+        """Send what is left and read no more."""
+        self._flush()
+        self.channel.watch = None
+
+    # --- what the relay does
+
+    def make_stream(self, number: int = 0) -> Http2Stream:
+        """The channel of stream `number`, which the peer opened, or of one to be opened."""
+        stream = Http2Stream(self, number, self.channel.info)
+        if number:
+            self._add(stream)
+        return stream
+
+    def _add(self, stream: Http2Stream) -> None:
+        self.streams[stream.number] = stream
+        self._sweeper.watch(stream)
+
+    def open(
+        self, stream: Http2Stream, pseudo: list[Field], headers: Headers, *, end: bool
+    ) -> None:
+        """Open `stream` with a request. Raises ProtocolError for fields that cannot be sent."""
+        try:
+            stream.number = self.http2.open(pseudo, headers, end_stream=end)
+        except PeerClosed as error:
+            raise UpstreamError(str(error)) from error
+        stream.ending = stream.ended = end
+        self._add(stream)
+        self._schedule()
+
+    def send_head(self, stream: Http2Stream, status: int, headers: Headers, *, end: bool) -> None:
+        """Send a response's head. Raises ProtocolError for fields that cannot be sent."""
+        if not stream.lost:
+            self.http2.send_head(stream.number, status, headers, end_stream=end)
+            if end:
+                stream.ending = stream.ended = True
+                self.settle(stream)
+            self._schedule()
+
+    def sends(self, stream: Http2Stream) -> None:
+        """`stream` has something to send."""
+        self._ready[stream] = None
+        self._schedule()
+
+    def acknowledge(self, stream: Http2Stream, size: int) -> None:
+        """`size` bytes that came on `stream` were used up."""
+        self.http2.acknowledge(stream.number, size)
+        if self.http2.has_output:
+            self._schedule()
+
+    def reset(self, stream: Http2Stream, code: int) -> None:
+        """End `stream` with RST_STREAM."""
+        self.http2.reset(stream.number, code)
+        self._forget(stream)
+        self._schedule()
+
+    def settle(self, stream: Http2Stream) -> None:
+        """Forget a stream that has ended both ways, or on which no more is wanted."""
+        if not stream.ended or stream.lost:
+            return
+        if stream.eof:
+            self._forget(stream)
+        elif stream.phase is CLOSING and not self.client_side:
+            self.reset(stream, Code.NO_ERROR)  # RFC 9113 8.1
+
+    @property
+    def usable(self) -> bool:
+        """Whether it takes new streams, at once or later."""
+        return not (self.ended or self.http2.refusing or self.http2.closed or self.channel.eof)
+
+    # --- what comes in
+
+    def _changed(self) -> None:
+        """The channel has changed: read what came, and see whether it has ended."""
+        channel = self.channel
+        if channel.buf and not self.ended:
+            received = self.http2.receive(channel.buf, monotonic())
+            channel.buf.clear()
+            channel.before_wait()
+            for event in received:
+                take = _TAKE.get(type(event))
+                if take is not None:
+                    take(self, event)
+        if (channel.eof or self.http2.closed) and not self.ended:
+            self._finish()
+        if self._ready or self.http2.has_output:
+            self._schedule()
+
+    def _on_request(self, event: events.RequestHead) -> None:
+        self._note_start()
+        if self.on_request is not None:
+            self.on_request(event)
+
+    def _on_head(self, event: events.ResponseHead | events.InformationalHead) -> None:
+        self._note_start()
+        stream = self.streams.get(event.stream)
+        if stream is None:
+            return
+        stream.last = monotonic()
+        stream.heads.append(event)
+        if isinstance(event, events.ResponseHead) and event.end_stream:
+            self._remote_end(stream)
+        stream.wake()
+
+    def _note_start(self) -> None:
+        if not self._started:
+            self._started = True
+            self.channel.info.h2_start = self.http2.start.raw
+
+    def _on_data(self, event: events.Data) -> None:
+        stream = self.streams.get(event.stream)
+        if stream is None:
+            self.http2.acknowledge(event.stream, event.flow_length)
+            return
+        stream.took(event.payload, event.flow_length)
+        if event.end_stream:
+            self._remote_end(stream)
+
+    def _on_trailers(self, event: events.Trailers) -> None:
+        stream = self.streams.get(event.stream)
+        if stream is not None:
+            stream.trailers = event.headers
+            self._remote_end(stream)
+
+    def _remote_end(self, stream: Http2Stream) -> None:
+        stream.eof = True
+        stream.wake()
+        self.settle(stream)
+
+    def _on_reset(self, event: events.StreamReset) -> None:
+        stream = self.streams.get(event.stream)
+        if stream is not None:
+            reason = f"the {self._peer} reset the stream: {code_name(event.code)}"
+            if self.client_side and stream.eof and event.code == Code.NO_ERROR:
+                self._forget(stream)  # its response is whole (RFC 9113 8.1)
+            else:
+                self._fail(stream, reason, event.code)
+
+    def _on_fault(self, event: events.Fault) -> None:
+        if not event.stream:
+            self.fault = ProtocolError(event.message)
+            self.fault.status = 0
+            return
+        stream = self.streams.get(event.stream)
+        if stream is not None:
+            self._fail(stream, f"the {self._peer} broke HTTP/2: {event.message}", event.code)
+        elif self.on_request is not None:
+            self.on_request(event)
+
+    def _on_settings(self, event: events.SettingsChanged) -> None:
+        self.settled = True
+        self._wake_waiting()
+
+    def _on_window(self, event: events.WindowOpened) -> None:
+        if event.stream:
+            stream = self.streams.get(event.stream)
+            if stream is not None and (stream.out or stream.ending):
+                self._ready[stream] = None
+            return
+        for stream in self.streams.values():
+            if stream.out:
+                self._ready[stream] = None
+
+    def _on_goaway(self, event: events.GoAway) -> None:
+        said = f": {event.debug[:100]!r}" if event.debug else ""
+        self.error = self._problem(f"the {self._peer} ended HTTP/2, {code_name(event.code)}{said}")
+        self.error.code = event.code
+        self._wake_waiting()
+
+    # --- what goes out
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Write frames until nothing is left, or the peer does not take more."""
+        self._scheduled = False
+        channel, http2, ready = self.channel, self.http2, self._ready
+        while not channel.lost:
+            if ready and not channel.stalled and not http2.closed:
+                for stream in tuple(ready):
+                    self._push(stream)
+            if http2.has_output:
+                channel.write(http2.data_to_send())
+            if not ready or channel.stalled or http2.closed:
+                break
+        if self.client_side and http2.refusing and not self.streams and not self.ended:
+            channel.close()
+
+    def _push(self, stream: Http2Stream) -> None:
+        """Send a slice of what `stream` has, as far as its window goes."""
+        out, number = stream.out, stream.number
+        try:
+            if out:
+                fields = stream.last_fields
+                last = stream.ending and len(out) <= SLICE and not (fields and fields.fields)
+                with memoryview(out) as view:
+                    sent = self.http2.send_data(number, view[:SLICE], end_stream=last)
+                whole = sent == len(out)
+                if sent:
+                    del out[:sent]
+                    stream.pushed()
+                if not whole:
+                    if not self.http2.room(number):
+                        self._ready.pop(stream, None)  # until a window opens
+                    return
+                stream.ended = last
+            if stream.ending and not stream.ended:
+                self._send_end(stream)
+        except PeerClosed:
+            out.clear()  # the stream is gone; its task knows, or gets to know
+        self._ready.pop(stream, None)
+        self.settle(stream)
+
+    def _send_end(self, stream: Http2Stream) -> None:
+        fields = stream.last_fields
+        try:
+            if fields is not None and fields.fields:
+                self.http2.send_trailers(stream.number, fields)
+            else:
+                self.http2.end(stream.number)
+        except ProtocolError:
+            self.http2.reset(stream.number, Code.INTERNAL_ERROR)
+        stream.ended = True
+
+    # --- ends
+
+    @property
+    def _peer(self) -> str:
+        return "server" if self.client_side else "client"
+
+    def _problem(self, reason: str) -> UpstreamError | PeerClosed:
+        return UpstreamError(reason) if self.client_side else PeerClosed(reason)
+
+    def _fail(self, stream: Http2Stream, reason: str, code: int) -> None:
+        error = self._problem(reason)
+        error.code = code
+        self._drop(stream)
+        stream.fail(error)
+
+    def _forget(self, stream: Http2Stream) -> None:
+        """A stream has ended as it should; what came on it can still be read."""
+        self._drop(stream)
+        stream.gone_for_good()
+
+    def _drop(self, stream: Http2Stream) -> None:
+        self.streams.pop(stream.number, None)
+        self._ready.pop(stream, None)
+        self._wake_waiting()
+        if self.client_side and self.http2.refusing and not self.streams:
+            self._schedule()
+
+    def _wake_waiting(self) -> None:
+        while self.waiting:
+            self.waiting.popleft().wake()
+
+    def _finish(self) -> None:
+        """The connection is over: so is every stream."""
+        self.ended = True
+        channel = self.channel
+        cause = self.fault or channel.error or self.error
+        for stream in list(self.streams.values()):
+            self._drop(stream)
+            stream.fail(self._ending(cause))
+        self.error = cause
+        self._wake_waiting()
+        if self.client_side:
+            channel.close()
+        self.over.wake()
+
+    def _ending(self, cause: RamaError | None) -> RamaError:
+        """What a stream is told of the end of its connection."""
+        if not self.client_side:
+            return client_left(f"the client's connection ended{_because(cause)}")
+        kind = UpstreamTimeout if isinstance(cause, UpstreamTimeout) else UpstreamError
+        return kind(f"the server's connection ended{_because(cause)}")
+
+
+def _because(cause: RamaError | None) -> str:
+    return f": {cause}" if cause is not None else ""
+
+
+_TAKE: dict[type, Callable[[Link, Any], None]] = {
+    events.RequestHead: Link._on_request,
+    events.ResponseHead: Link._on_head,
+    events.InformationalHead: Link._on_head,
+    events.Data: Link._on_data,
+    events.Trailers: Link._on_trailers,
+    events.StreamReset: Link._on_reset,
+    events.Fault: Link._on_fault,
+    events.SettingsChanged: Link._on_settings,
+    events.WindowOpened: Link._on_window,
+    events.GoAway: Link._on_goaway,
+}

@@ -1,0 +1,163 @@
+"""Which connection a request goes to its server on: one that waits, one that is shared, a new one.
+
+HTTP/2 connections are shared by all requests of one client, HTTP/1 ones carry a request at a time.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from rama_proxy.errors import PeerClosed, RamaError, UpstreamTimeout
+from rama_proxy.model.flow import Flow
+from rama_proxy.net.channel import Channel
+from rama_proxy.net.pool import Key
+from rama_proxy.net.waiting import Signal, changed
+from rama_proxy.protocols.websocket import is_websocket
+from rama_proxy.relay.http1_sides import Http1Server
+from rama_proxy.relay.http2_link import Link
+from rama_proxy.relay.http2_sides import Http2Server
+from rama_proxy.relay.sides import ServerSide
+from rama_proxy.relay.wiring import Conn, close_upstream, open_upstream
+
+HTTP1_ONLY = (b"http/1.1",)
+Place = tuple[str, str, int]  # scheme, host, port
+
+
+async def server_for(conn: Conn, flow: Flow, assigned: Place, *, fresh: bool = False) -> ServerSide:
+    """The server's end for `flow`. Raises UpstreamError, and PeerClosed when its client is gone.
+
+    `assigned` is where the request went before addons saw it. `fresh` takes no connection that
+    waited.
+    """
+    key = _destination(conn, flow, assigned)
+    websocket = bool(flow.request.protocol) or is_websocket(flow.request.headers.get("upgrade"))
+    while True:
+        link = conn.links.open.get(key)
+        if link is not None:
+            if not link.usable:
+                await _leave(conn, key, link)
+                continue
+            if not await _has_room(conn, link, websocket):
+                continue
+            if not websocket or link.http2.peer_connect_protocol:
+                flow.server = link.channel.info
+                return Http2Server(link)
+        elif not fresh and (side := await _waiting(conn, key)) is not None:
+            flow.server = side.stream.info
+            return side
+        if link is None and key in conn.links.dialling:
+            await _wait_for_dial(conn, key)
+            continue
+        stream = await _dial(conn, flow, key, http1=link is not None)
+        if link is not None:
+            return Http1Server(conn, key, stream, reused=False)
+        if not speaks_http2(conn, key[0], stream):
+            conn.links.http1.add(key)
+            return Http1Server(conn, key, stream, reused=False)
+        adopt(conn, key, stream)
+
+
+def _destination(conn: Conn, flow: Flow, assigned: Place) -> Key:
+    """Where the request goes: the connection's target, unless an addon chose another place."""
+    request = flow.request
+    asked = (request.scheme, request.host, request.port)
+    if conn.target is not None and asked == assigned:
+        return (conn.scheme, *conn.target)
+    return asked
+
+
+def speaks_http2(conn: Conn, scheme: str, stream: Channel) -> bool:
+    """Whether HTTP/2 is spoken on a connection to a server that was just made."""
+    if scheme == "https":
+        return stream.info.alpn == "h2"
+    return conn.prior_knowledge
+
+
+def adopt(conn: Conn, key: Key, stream: Channel) -> None:
+    """Take over a connection on which no request was sent yet."""
+    if not speaks_http2(conn, key[0], stream):
+        conn.pool.give(key, stream, used=False)
+        return
+    link = Link(stream, conn.wiring.dialer.sweeper, conn.wiring.limits, client=True)
+    conn.links.open[key] = link
+    link.start()
+
+
+async def _waiting(conn: Conn, key: Key) -> Http1Server | None:
+    """A connection that waits for a request."""
+    while True:
+        stream, reused = conn.pool.take(key)
+        if stream is None:
+            return None
+        if conn.pool.usable(stream):
+            return Http1Server(conn, key, stream, reused=reused)
+        await close_upstream(conn, stream)
+
+
+async def _dial(conn: Conn, flow: Flow, key: Key, *, http1: bool) -> Channel:
+    """A new connection. Others that want the first one to this server wait for it meanwhile."""
+    scheme, where = key[0], (key[1], key[2])
+    shared = not http1 and key not in conn.links.http1
+    waiting: list[Signal] = []
+    if shared:
+        conn.links.dialling[key] = waiting
+    try:
+        if conn.problem is not None and where == conn.target:
+            raise conn.problem
+        stream = await open_upstream(conn, scheme, where, HTTP1_ONLY if http1 else ())
+    except RamaError as error:
+        conn.links.problems[key] = error
+        raise
+    finally:
+        flow.server = conn.server
+        if shared:
+            del conn.links.dialling[key]
+            for signal in waiting:
+                signal.wake()
+    conn.links.problems.pop(key, None)
+    return stream
+
+
+async def _wait_for_dial(conn: Conn, key: Key) -> None:
+    """Wait for another request's new connection; raises what it failed with."""
+    signal = Signal()
+    conn.links.dialling[key].append(signal)
+    while key in conn.links.dialling and signal in conn.links.dialling[key]:
+        await changed(signal, conn.client)
+        _check_client(conn)
+    problem = conn.links.problems.get(key)
+    if problem is not None and key not in conn.links.open:
+        raise copy.copy(problem)
+
+
+async def _has_room(conn: Conn, link: Link, websocket: bool) -> bool:
+    """Wait until `link` takes a stream; False when it never will. Raises UpstreamTimeout."""
+    client = conn.client
+    while not link.http2.can_open or (websocket and not link.settled):
+        if not link.usable:
+            return False
+        signal = Signal()
+        link.waiting.append(signal)
+        client.enter(conn.wiring.phases.response_head)
+        await changed(signal, client)
+        _check_client(conn)
+        client.phase = None
+    return True
+
+
+def _check_client(conn: Conn) -> None:
+    """Raise when the client went while its request waited for a connection."""
+    client = conn.client
+    if client.error is not None and not isinstance(client.error, PeerClosed):
+        raise UpstreamTimeout("the server takes no more requests at once")
+    if client.lost:
+        raise client.error or PeerClosed("the client closed before its request was sent")
+
+
+async def _leave(conn: Conn, key: Key, link: Link) -> None:
+    """Send no more requests on `link`; those under way go on."""
+    del conn.links.open[key]
+    if link.ended:
+        await close_upstream(conn, link.channel)
+    else:
+        conn.links.left.append(link)
