@@ -33,7 +33,7 @@ def test_a_page_with_30_assets_over_http2(engine: Engine, nginx: Nginx, tmp_path
     assert {flow.request.version for flow in flows} == {"HTTP/2"}
     assert {flow.client.alpn for flow in flows} == {"h2"}
     assert {flow.server.alpn for flow in flows if flow.server} == {"h2"}
-    assert {flow.request.pseudo_order for flow in flows} == {"m,a,s,p"}
+    assert {flow.request.pseudo_order for flow in flows} == {"masp"}
     assert len({flow.client.id for flow in flows}) == 1
     bodies = {
         flow.request.path: flow.response.content for flow in flows if flow.response is not None

@@ -35,19 +35,30 @@ def fail(data: bytes, context: Context) -> bytes:
     context.abort(grpc.StatusCode.FAILED_PRECONDITION, "Grüße: 100% of it\nfailed")
 
 
+def given_up(context: Context) -> threading.Event:
+    """An event that is set when the client gives up; was_cancelled learns of it too."""
+    event = threading.Event()
+
+    def on_end() -> None:
+        event.set()
+        cancelled.set()
+
+    if not context.add_callback(on_end):  # it has ended already
+        on_end()
+    return event
+
+
 def wait(data: bytes, context: Context) -> bytes:
-    """Never answers; notes when the client has given up."""
-    given_up = threading.Event()
-    context.add_callback(given_up.set)
-    given_up.wait(20)
-    cancelled.set()
+    """Never answers."""
+    given_up(context).wait(20)
     return data
 
 
 def hang(data: bytes, context: Context) -> Iterator[bytes]:
-    """One answer, and then none; notes when the client has given up."""
+    """One answer, and then none."""
+    event = given_up(context)
     yield data
-    wait(data, context)
+    event.wait(20)
 
 
 def was_cancelled(data: bytes, context: Context) -> bytes:

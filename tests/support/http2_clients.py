@@ -126,7 +126,7 @@ def ask_nghttp(ask: Ask, route: Route, version: str) -> Result:
         for name, value in ask.fields:
             options += ["-H", f"{name}: {value}"]
         for name, value in ask.trailers:
-            options += ["--trailer", f"{name}: {value}"]
+            options += ["--no-content-length", "--trailer", f"{name}: {value}"]
         if ask.body is not None:
             data = Path(directory) / "body"
             data.write_bytes(ask.body)
@@ -278,3 +278,10 @@ CLIENTS = {
     "node": Client(ask_node, ("HTTP/2",), sends_trailers=True),
     "nghttp": Client(ask_nghttp, ("HTTP/2",), sends_trailers=True, knows_proxies=False),
 }
+
+
+def ask_all(name: str, asks: Sequence[Ask], route: Route, version: str) -> list[Result]:
+    """What a client got for each question; Node asks them all at once."""
+    if name == "node":
+        return ask_node_at_once(asks, route)
+    return [CLIENTS[name].ask(ask, route, version) for ask in asks]

@@ -274,7 +274,8 @@ class Http2Origin:
             elif data:
                 await self._serve_http1(Http1Side(reader, writer, number, self.arrived), data)
         writer.close()
-        with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
+        gone = (ConnectionError, ssl.SSLError, TimeoutError, asyncio.CancelledError)
+        with contextlib.suppress(*gone):
             await writer.wait_closed()
 
     async def _serve_http1(self, side: Http1Side, data: bytes) -> None:

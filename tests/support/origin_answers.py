@@ -149,10 +149,12 @@ async def echo(request: Incoming) -> Steps:
     if (request.value(b"expect") or b"").lower() == b"100-continue":
         yield Head(100)
     body = await request.read()
+    fields = comparable(request.fields)
     said = {
         "method": request.method,
         "target": request.target,
-        "fields": comparable(request.fields),
+        # HTTP/1.1 has to say so where HTTP/2 does not (RFC 9110 8.6)
+        "fields": [pair for pair in fields if pair != ("content-length", "0")],
         "size": len(body),
         "digest": hashlib.sha256(body).hexdigest(),
         "trailers": comparable(request.trailers),
