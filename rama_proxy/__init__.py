@@ -1,13 +1,21 @@
 """Rama: an intercepting proxy that records every exchange. Addons import from here."""
 
 from rama_proxy.export import is_plain_text, shell_print, shell_quote
-from rama_proxy.hooks import Addon, ClientHelloData, Loader, ServerConnectData, when
+from rama_proxy.hooks import (
+    Addon,
+    ClientHelloData,
+    Http2StartData,
+    Loader,
+    ServerConnectData,
+    when,
+)
 from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Body, Request, Response
 from rama_proxy.model.websocket import WebSocketData, WebSocketMessage
 from rama_proxy.protocols.client_hello import ClientHello, ServerHello
+from rama_proxy.protocols.http2_start import ConnectionStart
 
 __all__ = [
     "Addon",
@@ -15,8 +23,10 @@ __all__ = [
     "ClientHello",
     "ClientHelloData",
     "ConnectionInfo",
+    "ConnectionStart",
     "Flow",
     "Headers",
+    "Http2StartData",
     "Loader",
     "Request",
     "Response",

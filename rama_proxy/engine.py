@@ -127,10 +127,6 @@ class Proxy:
     async def stop(self, *, drain: bool = True) -> None:
         """Accept no more, let exchanges end within the shutdown timeout, close the store."""
         self.listener.close()
-        for stream in list(self.listener.tasks.values()):
-            if stream.phase is not None and stream.phase.resting:
-                stream.eof = True  # it waits for a next request and will get none
-                stream.wake()
         cut = await self.listener.drain(self.options.shutdown_timeout if drain else 0.0)
         if cut:
             self.log("warning", "engine", f"{cut} connections were cut off")

@@ -19,6 +19,7 @@ from rama_proxy.filters import parse_filter
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.protocols.client_hello import ClientHello
+from rama_proxy.protocols.http2_start import ConnectionStart
 
 SLOW_HOOK = 0.1  # seconds in which a hook may hold up all traffic before we say so
 
@@ -43,6 +44,14 @@ class ClientHelloData:
     client: ConnectionInfo
     client_hello: ClientHello
     ignore_connection: bool = False
+
+
+@dataclass(slots=True)
+class Http2StartData:
+    """How a client began its HTTP/2 connection, up to the head of its first request."""
+
+    client: ConnectionInfo
+    start: ConnectionStart
 
 
 @dataclass(slots=True)
@@ -100,6 +109,9 @@ class Addon:
 
     def tls_established_server(self, data: ServerConnectData) -> Done:
         """The TLS handshake with a server is done; `data.server.tls` says what was agreed."""
+
+    def http2_start(self, data: Http2StartData) -> Done:
+        """The head of a client's first HTTP/2 request is here; comes once for each connection."""
 
     def http_connect(self, flow: Flow) -> Done:
         """A client asks for a tunnel. Setting `flow.response` refuses it."""
@@ -183,6 +195,7 @@ class Hooks:
     server_disconnected: Calls
     tls_clienthello: Calls
     tls_established_server: Calls
+    http2_start: Calls
     http_connect: Calls
     requestheaders: Calls
     request: Calls

@@ -118,6 +118,20 @@ def test_show_tells_everything(store: Path) -> None:
     assert "\r" not in output
 
 
+def test_show_and_ls_know_the_http2_fingerprint(tmp_path: Path) -> None:
+    flow = make_flow(1)
+    text = "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p"
+    flow.client.annotations |= {"h2fp": "52d84b11737d980aef856699f885ca86", "h2fp_text": text}
+    path = str(make_store(tmp_path / "a.db", [flow, make_flow(9)]))
+    output = rama("show", "1", path).stdout
+    assert "h2fp             52d84b11737d980aef856699f885ca86\n" in output
+    assert f"h2fp_text        {text}\n" in output
+    entry = json.loads(rama("show", "--json", "1", path).stdout)
+    assert entry["client"]["annotations"]["h2fp_text"] == text
+    listed = rama("ls", "--json", path, "~h2fp ^52d84b11").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in listed] == [1]
+
+
 def test_show_json_has_both_messages_and_connections(store: Path) -> None:
     entry = json.loads(rama("show", "--json", "1", str(store)).stdout)
     flow = make_flow(1)

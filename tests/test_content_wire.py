@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from rama_proxy.content.wire import wire_bytes
+from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Body, Request, Response
 from rama_proxy.protocols.http1 import parse_request
+from rama_proxy.protocols.http2_events import RequestHead
+from rama_proxy.protocols.translate import request_of
 
 HEAD = b"POST /a HTTP/1.1\r\nhost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -32,3 +35,19 @@ def test_what_was_not_kept_is_noted() -> None:
     response.raw = b"HTTP/1.1 200 OK\r\n\r\n"
     response.body.truncated = response.body.edited = True
     assert wire_bytes(response)[2] == "body edited, only the beginning of the body was kept"
+
+
+def test_an_http2_head_is_written_out_in_its_order() -> None:
+    pseudo = [
+        (b":method", b"GET"),
+        (b":path", b"/x?y"),
+        (b":authority", b"a.test"),
+        (b":scheme", b"https"),
+    ]
+    request = request_of(RequestHead(1, pseudo, Headers.of([(b"accept", b"*/*")]), True))
+    head, _, note = wire_bytes(request)
+    lines = b":method: GET\r\n:path: /x?y\r\n:authority: a.test\r\n:scheme: https\r\n"
+    assert head == lines + b"accept: */*\r\n\r\n"
+    assert note == "HTTP/2, its fields written out"
+    response = Response(204, "", "HTTP/2", Headers.of([(b"server", b"x")]))
+    assert wire_bytes(response)[0] == b":status: 204\r\nserver: x\r\n\r\n"

@@ -134,6 +134,15 @@ def test_state_mark_comment_and_annotations() -> None:
     assert matches("~tcp & !~http & !~q & !~s", flow)
 
 
+def test_the_http2_fingerprint_is_found_by_hash_and_by_text() -> None:
+    flow = exchange()
+    assert not matches("~h2fp .", flow)
+    flow.client.annotations["h2fp"] = "52d84b11737d980aef856699f885ca86"
+    flow.client.annotations["h2fp_text"] = "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p"
+    assert matches("~h2fp ^52d84b11 ~h2fp m,a,s,p$", flow)
+    assert not matches("~h2fp m,p,a,s", flow)
+
+
 def test_repeated_content_types_are_all_searched() -> None:
     fields = [("Host", "a"), ("Content-Type", "text/x"), ("content-type", "image/png")]
     assert matches("~tq image ~tq text/x", exchange(fields=fields))
@@ -250,7 +259,8 @@ def strange_flows() -> Iterator[Flow]:
         flow = exchange(head.replace(b"\x00T", b"ET"), [("Host", "[::1"), ("X-A", "1\x00é")])
         flow.id = FLOWS + 1 + number
         flow.client.id, flow.server = 9000 + number, None
-        flow.client.annotations = {"ja3": "x\x00y"}
+        flow.client.annotations = {"ja3": "x\x00y", "h2fp": "52d84b", "h2fp_text": "3:100|00|0|m,p"}
+        del flow.client.annotations[("h2fp", "ja3")[number]]
         flow.client.tls = TlsInfo(sni="a")
         flow.request.headers.fields.append((b"X-B", b"\xff"))
         flow.request.body.add(b"\x00\xff" * 600, 700)
@@ -272,6 +282,7 @@ PATTERNS = st.sampled_from(
         "example", "^http://", r"\d{3}", "EXAMPLE", "[aeiou]{3}", "json", ".", "^$", "é", "ſ", "ı",
         "k", r"\x00", "^x-", "html|css", "people", "user=ada", r"\.com$", "200", "^t13d", "t", "$",
         "443", "(GET|POST)", "look", r"\x1b", "ÿ", "next|ok", r"\s", "%3F",
+        "^52d8", "m,p$",
     )
 )  # fmt: skip
 
@@ -333,7 +344,17 @@ def test_a_stored_flow_matches_as_the_one_it_was(stored: tuple[list[Flow], Reade
         again = reader.flow(flow.id)
         assert again is not None
         reader.load_bodies(again)
-        for expression in ("~b o", "~h x", "~t json", "~u 1", "~e", "~src 40", "~ja4 t13", "~a"):
+        for expression in (
+            "~b o",
+            "~h x",
+            "~t json",
+            "~u 1",
+            "~e",
+            "~src 40",
+            "~ja4 t13",
+            "~h2fp ^1:6",
+            "~a",
+        ):
             assert matches(expression, again) == matches(expression, flow)
 
 

@@ -1,4 +1,7 @@
-"""The fingerprint addon: published vectors, hellos of real programs, and the odd cases."""
+"""The fingerprint addon: published vectors, hellos of real programs, and the odd cases.
+
+The text of HTTP/2's is made, and tested, where a connection's start is read.
+"""
 
 import pytest
 
@@ -7,6 +10,8 @@ from rama_proxy import (
     ClientHello,
     ClientHelloData,
     ConnectionInfo,
+    ConnectionStart,
+    Http2StartData,
     ServerConnectData,
     ServerHello,
     TlsInfo,
@@ -208,7 +213,15 @@ async def test_hooks_annotate_the_connections() -> None:
     await hooks.run(hooks.tls_clienthello, ClientHelloData(client, hello))
     server.tls = TlsInfo(server_hello=SERVER_HELLO)
     await hooks.run(hooks.tls_established_server, ServerConnectData(server, client))
+    firefox = ConnectionStart(
+        settings=((1, 65536), (2, 0), (4, 131072), (5, 16384)),
+        window_update=12517377,
+        pseudo_order="mpas",
+    )
+    await hooks.run(hooks.http2_start, Http2StartData(client, firefox))
     assert problems == []
+    assert client.annotations["h2fp"] == "6ea73faa8fc5aac76bded7bd238f6433"
+    assert client.annotations["h2fp_text"] == ("1:65536;2:0;4:131072;5:16384|12517377|0|m,p,a,s")
     assert client.annotations["ja4"] == "t13d1517h2_8daaf6152771_cb7bf5808d99"
     assert server.annotations == {"ja3s": "184d532a16876b78846ae6a03f654890"}
     assert set(client.annotations) | set(server.annotations) == set(hooks.annotations())

@@ -8,9 +8,11 @@ import types
 
 import pytest
 
-from rama_proxy import Addon, ConnectionInfo, Flow, Request, when
+from rama_proxy import Addon, ConnectionInfo, Flow, Http2StartData, Request, when
 from rama_proxy.errors import AddonError
 from rama_proxy.hooks import HOOK_NAMES, Hooks, Loader
+from rama_proxy.protocols.http2_start import parse_start
+from tests.support.starts import CHROMIUM
 
 
 def make_flow(url: str = "http://a.test/") -> Flow:
@@ -55,6 +57,19 @@ class TestCompile:
 
 
 class TestRun:
+    async def test_the_start_of_http2_comes_with_its_client(self) -> None:
+        class Watch(Addon):
+            async def http2_start(self, data: Http2StartData) -> None:
+                await asyncio.sleep(0)
+                data.client.annotations["first"] = f"{data.start.stream} {data.start.priority}"
+
+        hooks = Hooks([Watch()])
+        client = ConnectionInfo("client")
+        await hooks.run(hooks.http2_start, Http2StartData(client, parse_start(CHROMIUM)))
+        assert client.annotations == {
+            "first": "1 Priority(stream=1, exclusive=True, depends_on=0, weight=256)"
+        }
+
     async def test_in_order_and_awaited(self) -> None:
         seen: list[str] = []
 

@@ -281,3 +281,30 @@ async def test_http2_can_be_switched_off(tmp_path: Path) -> None:
         (flow,) = engine.flows()
     assert client.goaway == ErrorCodes.HTTP_1_1_REQUIRED
     assert "--no-http2" in flow.error
+
+
+async def test_a_stop_lets_streams_end_and_then_the_connection(tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+
+    async def handler(end: Http2End, exchange: Exchange) -> None:
+        await go_on.wait()
+        await echo(end, exchange)
+
+    async with http2_origin(handler) as server:
+        options = Options(mode=f"reverse:http://127.0.0.1:{server.port}")
+        async with running(tmp_path, options) as engine:
+            engine.proxy.options.shutdown_timeout = 10.0
+            async with http2_client(*await engine.connect()) as client:
+                asked = client.send(request_fields("/slow"))
+                async with asyncio.timeout(5):
+                    while not server.exchanges:  # noqa: ASYNC110  no event for a test
+                        await asyncio.sleep(0.005)
+                begin = asyncio.get_running_loop().time()
+                stopping = asyncio.ensure_future(engine.proxy.stop())
+                await asyncio.sleep(0)
+                go_on.set()
+                await client.wait(lambda: client.ended, "the end of the connection")
+                assert bytes(asked.body) == b"/slow 0"
+                await stopping
+                assert asyncio.get_running_loop().time() - begin < 5
+    assert client.goaway == 0

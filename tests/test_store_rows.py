@@ -184,6 +184,7 @@ def test_marks_of_flow_and_connection_are_on_one_scale(tmp_path: Path) -> None:
 
 def test_datasette_sees_headers_urls_and_fingerprints(tmp_path: Path) -> None:
     flow = make_flow(1)
+    flow.client.annotations |= {"h2fp": "52d84b", "h2fp_text": "1:65536|00|0|m,a,s,p"}
     path = make_store(tmp_path / "a.db", [flow])
     with sqlite3.connect(path) as connection:
         rows = connection.execute(
@@ -193,7 +194,12 @@ def test_datasette_sees_headers_urls_and_fingerprints(tmp_path: Path) -> None:
         ja = connection.execute(
             "SELECT ja3, ja4 FROM connections WHERE ja4 LIKE 't13d%'"
         ).fetchone()
+        http2 = "SELECT h2fp, h2fp_text FROM connections WHERE h2fp = '52d84b'"
+        start = connection.execute(http2).fetchone()
+        plan = " ".join(str(row) for row in connection.execute("EXPLAIN QUERY PLAN " + http2))
     connection.close()
+    assert start == ("52d84b", "1:65536|00|0|m,a,s,p")
+    assert "connections_h2fp" in plan
     assert rows[0] == ("request", 0, "Host", flow.request.host)
     assert next(name for side, _, name, _ in rows if side == "response") == "Server"
     assert listed[0] == flow.request.pretty_url

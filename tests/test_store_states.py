@@ -294,6 +294,23 @@ def test_an_older_store_is_brought_up_to_date_after_a_backup(path: Path) -> None
     assert backup.exists()
 
 
+def test_an_older_store_gets_the_column_of_a_fingerprint_it_had(path: Path) -> None:
+    before = next(n for n, step in enumerate(STEPS) if step.name == "http2-fingerprint")
+    connection = sqlite3.connect(path)
+    schema.create(connection, STEPS[:before])
+    connection.execute(
+        "INSERT INTO connections(side, opened_at, bytes_in, bytes_out, tls, annotations)"
+        """ VALUES ('client', 0, 0, 0, 0, '{"h2fp": "52d84b", "h2fp_text": "|00|0|"}')"""
+    )
+    connection.commit()
+    connection.close()
+    migrate(path, STEPS)
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT h2fp, h2fp_text FROM connections").fetchall()
+    connection.close()
+    assert found == [("52d84b", "|00|0|")]
+
+
 def test_a_migration_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
     make_store(path, 5)
     with pytest.raises(StoreError, match=r"cannot bring .* up to date"):

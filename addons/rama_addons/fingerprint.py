@@ -1,13 +1,20 @@
-"""Fingerprints of TLS peers: JA3 and JA4 of each client, JA3S of each server.
+"""Fingerprints of peers: JA3, JA4 and HTTP/2 start of each client, JA3S of each server.
 
 JA3 and JA3S are Salesforce's, JA4 is FoxIO's; all three are BSD-3. The other methods of FoxIO
-(JA4S, JA4H, JA4X) have another licence and are left out. Written from the published descriptions.
+(JA4S, JA4H, JA4X) have another licence and are left out. That of HTTP/2 is Akamai's, of the paper
+"Passive Fingerprinting of HTTP/2 Clients". Written from the published descriptions.
 """
 
 from collections.abc import Iterable
 from hashlib import md5, sha256
 
-from rama_proxy import ClientHello, ClientHelloData, ServerConnectData, ServerHello
+from rama_proxy import (
+    ClientHello,
+    ClientHelloData,
+    Http2StartData,
+    ServerConnectData,
+    ServerHello,
+)
 
 annotations = {
     "ja3": "MD5 of version, ciphers, extensions, groups and point formats, in wire order",
@@ -17,6 +24,8 @@ annotations = {
     "ja4_r": "JA4 with lists in place of hashes",
     "ja4_o": "JA4 in wire order, server name and ALPN included",
     "ja4_ro": "JA4 in wire order with lists in place of hashes",
+    "h2fp": "MD5 of h2fp_text",
+    "h2fp_text": "a client's HTTP/2 settings, window, priorities and order of pseudo fields",
 }
 
 GREASE = frozenset(range(0x0A0A, 0x10000, 0x1010))  # RFC 8701 2
@@ -54,6 +63,12 @@ def tls_established_server(data: ServerConnectData) -> None:
         hello = ServerHello.from_bytes(data.server.tls.server_hello)
         if not hello.is_retry_request:
             data.server.annotations["ja3s"] = ja3s_name(hello)
+
+
+def http2_start(data: Http2StartData) -> None:
+    """Annotate the client."""
+    data.client.annotations["h2fp"] = data.start.akamai_hash
+    data.client.annotations["h2fp_text"] = data.start.akamai
 
 
 def _all_that_counts(hello: ClientHello) -> tuple[object, ...]:

@@ -113,10 +113,14 @@ def _status(flow: Flow) -> int | None:
     return None if flow.response is None else flow.response.status
 
 
-def _annotation(name: str) -> Make:
+def _annotation(*names: str) -> Make:
+    """One of the client's annotations `names`; each is a column of connections."""
+    columns = " OR ".join(["rama_text(?, c." + name + ")" for name in names])
     return _regex(
-        lambda pattern, flow: search_text(pattern, flow.client.annotations.get(name)),
-        _CLIENT + "rama_text(?, c." + name + "))",
+        lambda pattern, flow: any(
+            search_text(pattern, flow.client.annotations.get(name)) for name in names
+        ),
+        _CLIENT + "(" + columns + "))",
     )
 
 
@@ -235,6 +239,10 @@ _ROWS = (
     ),
     Operator("ja3", "regex", "JA3 of the client", _annotation("ja3")),
     Operator("ja4", "regex", "JA4 of the client", _annotation("ja4")),
+    Operator(
+        "h2fp", "regex", "HTTP/2 fingerprint of the client, its hash or its text",
+        _annotation("h2fp", "h2fp_text"),
+    ),
 )  # fmt: skip
 
 OPERATORS: dict[str, Operator] = {operator.code: operator for operator in _ROWS}

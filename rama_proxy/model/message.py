@@ -142,8 +142,8 @@ class Request(Message):
     """A request. `target` is as on the wire; `scheme`, `host` and `port` say where it goes.
 
     `authority` is what the target or `:authority` named, "" if only Host did. Of HTTP/2 alone:
-    `pseudo_order` are the initials of the pseudo fields in wire order ("masp"), `protocol` is what
-    `:protocol` of an extended CONNECT named (RFC 8441 4).
+    `pseudo_order` are the initials of the pseudo fields in wire order ("masp", P for :protocol),
+    `protocol` is what `:protocol` of an extended CONNECT named (RFC 8441 4).
     """
 
     __slots__ = (

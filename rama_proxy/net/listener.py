@@ -16,6 +16,7 @@ from rama_proxy.net.sweeper import Sweeper
 
 Serve = Callable[[Stream], Awaitable[None]]
 RESERVED_FILES = 200  # store, logs, sockets of our own
+DRAIN_STEP = 0.1  # seconds between two looks at who has come to rest
 
 
 class Listener:
@@ -92,15 +93,26 @@ class Listener:
             self.server.close()
 
     async def drain(self, seconds: float) -> int:
-        """Wait for the connections to end, then end the rest. Gives how many were cut off."""
-        if self.tasks:
-            await asyncio.wait(self.tasks, timeout=seconds)
+        """Wait for the connections to end, then end the rest. Gives how many were cut off.
+
+        Those that wait for a next request end at once, others as soon as they do.
+        """
+        deadline = time.monotonic() + seconds
+        while self.tasks and (rest := deadline - time.monotonic()) > 0:
+            self._end_resting()
+            await asyncio.wait(self.tasks, timeout=min(DRAIN_STEP, rest))
         left = list(self.tasks)
         for task in left:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=5)
         return len(left)
+
+    def _end_resting(self) -> None:
+        for stream in list(self.tasks.values()):
+            if stream.phase is not None and stream.phase.resting and not stream.eof:
+                stream.eof = True  # it waits for a next request and will get none
+                stream.wake()
 
 
 def free_port(host: str) -> int:

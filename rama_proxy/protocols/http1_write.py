@@ -19,6 +19,7 @@ from rama_proxy.protocols.http1_grammar import (
 
 # RFC 9110 11.7: meant for us. Proxy-Connection is no standard; curl sends it to every proxy.
 _PROXY_FIELDS = {b"proxy-connection", b"proxy-authorization", b"proxy-authenticate"}
+_UPGRADE_H2C = re.compile(rb"\nupgrade:[^\n]*\bh2c\b")
 _HOST_FIELD = re.compile(rb"^host:[ \t]*+([^\r\n]*+)\r\n", re.MULTILINE | re.IGNORECASE)
 
 
@@ -44,7 +45,33 @@ def hop_request(request: Request, *, absolute: bool) -> tuple[bytes, list[str]]:
             notes.append(f"{name.decode('ascii')} dropped")
             head, lower, end = head[:at] + head[end:], lower[:at] + lower[end:], at
         at = lower.find(b"\nproxy-", end - 1) + 1
+    if _UPGRADE_H2C.search(lower):
+        head = _without_h2c(head, notes)
     return head, notes
+
+
+def _without_h2c(head: bytes, notes: list[str]) -> bytes:
+    """RFC 9113 3.1: Upgrade to h2c is obsolete. Passed on, a server might take it, and we be blind.
+
+    What else the client would upgrade to stays.
+    """
+    notes.append("Upgrade: h2c not passed on, answered as HTTP/1.1 (RFC 9113 3.1)")
+    head = _without_tokens(head, b"upgrade", {b"h2c"})
+    head = re.sub(rb"(?im)^http2-settings:[^\r\n]*\r\n", b"", head)
+    gone = {b"http2-settings"}
+    if b"\nupgrade:" not in head.lower():
+        gone.add(b"upgrade")
+    return _without_tokens(head, b"connection", gone)
+
+
+def _without_tokens(head: bytes, name: bytes, tokens: set[bytes]) -> bytes:
+    """`head` without `tokens` in its lists called `name`, and without lists that are then empty."""
+
+    def kept(field: re.Match[bytes]) -> bytes:
+        left = [token for token in field[2].split(b",") if token.strip().lower() not in tokens]
+        return b"%b:%b\r\n" % (field[1], b",".join(left)) if left else b""
+
+    return re.sub(rb"(?im)^(%b):([^\r\n]*)\r\n" % name, kept, head)
 
 
 def _to_origin_form(head: bytes, notes: list[str]) -> bytes:

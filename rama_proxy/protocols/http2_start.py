@@ -6,7 +6,6 @@ fingerprint is that of "Passive Fingerprinting of HTTP/2 Clients" (Akamai, Black
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -78,6 +77,8 @@ class ConnectionStart:
     @property
     def akamai_hash(self) -> str:
         """The MD5 of `akamai` in hexadecimal."""
+        import hashlib  # 4 ms, which `rama --help` need not wait
+
         return hashlib.md5(self.akamai.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -141,6 +142,17 @@ class StartRecorder:
         if flags & END_HEADERS:
             self.start.pseudo_order = pseudo_order(block)
             self.done = True
+
+
+def parse_start(raw: bytes) -> ConnectionStart:
+    """What `ConnectionStart.raw` says, a client's with the preface and a server's without.
+
+    Never fails; what breaks off gives what comes before the break.
+    """
+    recorder = StartRecorder(preface=raw.startswith(PREFACE))
+    recorder.feed(raw)
+    recorder.start.raw = raw
+    return recorder.start
 
 
 def _priority(stream: int, payload: bytes) -> Priority:

@@ -34,7 +34,7 @@ def request_of(head: RequestHead) -> Request:
     target = pseudo.get(b":path", authority)
     request = Request(to_text(pseudo[b":method"]), target, HTTP2, head.headers)
     request.pseudo_order = "".join(
-        [chr(name[1]) for name, _ in head.pseudo if name != b":protocol"]
+        ["P" if name == b":protocol" else chr(name[1]) for name, _ in head.pseudo]
     )
     request.authority = to_text(authority)
     request.protocol = to_text(pseudo.get(b":protocol", b""))
@@ -109,7 +109,9 @@ def request_to_http2(
         pseudo["s"] = (b":scheme", to_bytes(request.scheme))
         path = b"*" if request.target == b"*" else to_bytes(request.path)
         pseudo["p"] = (b":path", path or b"/")
-    order = dict.fromkeys([*request.pseudo_order, *CHROMIUM_ORDER])
+    if protocol:
+        pseudo["P"] = (b":protocol", to_bytes(protocol))
+    order = dict.fromkeys([*request.pseudo_order, *CHROMIUM_ORDER, "P"])
     host = any(name == b"host" for name, _ in fields)
     if request.version != HTTP2 and host:
         fields = _without(fields, {b"host"}, [])
@@ -117,8 +119,6 @@ def request_to_http2(
     elif host and "a" not in request.pseudo_order:
         del pseudo["a"]  # the client named only Host: so do we (RFC 9113 8.3.1)
     ordered = [pseudo[initial] for initial in order if initial in pseudo]
-    if protocol:
-        ordered.append((b":protocol", to_bytes(protocol)))
     return ordered, Headers.of(fields), notes
 
 

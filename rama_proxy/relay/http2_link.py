@@ -30,6 +30,7 @@ from rama_proxy.protocols.http2_limits import Limits
 from rama_proxy.relay.http2_stream import Http2Stream, client_left
 
 SLICE = 64 * 1024  # bytes of one stream that go out before others have their turn
+ALONE = 512 * 1024  # the same where there are no others
 
 
 class Link:
@@ -247,8 +248,9 @@ class Link:
         channel, http2, ready = self.channel, self.http2, self._ready
         while not channel.lost:
             if ready and not channel.stalled and not http2.closed:
+                size = SLICE if len(ready) > 1 else ALONE
                 for stream in tuple(ready):
-                    self._push(stream)
+                    self._push(stream, size)
             if http2.has_output:
                 channel.write(http2.data_to_send())
             if not ready or channel.stalled or http2.closed:
@@ -256,15 +258,15 @@ class Link:
         if self.client_side and http2.refusing and not self.streams and not self.ended:
             channel.close()
 
-    def _push(self, stream: Http2Stream) -> None:
-        """Send a slice of what `stream` has, as far as its window goes."""
+    def _push(self, stream: Http2Stream, size: int) -> None:
+        """Send up to `size` bytes of what `stream` has, as far as its window goes."""
         out, number = stream.out, stream.number
         try:
             if out:
                 fields = stream.last_fields
-                last = stream.ending and len(out) <= SLICE and not (fields and fields.fields)
+                last = stream.ending and len(out) <= size and not (fields and fields.fields)
                 with memoryview(out) as view:
-                    sent = self.http2.send_data(number, view[:SLICE], end_stream=last)
+                    sent = self.http2.send_data(number, view[:size], end_stream=last)
                 whole = sent == len(out)
                 if sent:
                     del out[:sent]

@@ -176,7 +176,19 @@ MESSAGE_FLAGS = """
 ALTER TABLE messages ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;  -- model/websocket.py names them
 """
 
-STEPS: tuple[Step, ...] = (Step("first", FIRST), Step("message-flags", MESSAGE_FLAGS))
+HTTP2_FINGERPRINT = """
+ALTER TABLE connections ADD COLUMN
+  h2fp TEXT GENERATED ALWAYS AS (annotations->>'$.h2fp') VIRTUAL;
+ALTER TABLE connections ADD COLUMN
+  h2fp_text TEXT GENERATED ALWAYS AS (annotations->>'$.h2fp_text') VIRTUAL;
+CREATE INDEX connections_h2fp ON connections(h2fp) WHERE h2fp IS NOT NULL;
+"""
+
+STEPS: tuple[Step, ...] = (
+    Step("first", FIRST),
+    Step("message-flags", MESSAGE_FLAGS),
+    Step("http2-fingerprint", HTTP2_FINGERPRINT),
+)
 
 # What sqlite-utils' Migrations makes itself; made here so that a new store needs no import of it,
 # which costs 90 ms at every start.

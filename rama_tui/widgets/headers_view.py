@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 
-from rama_proxy.model.headers import Headers, to_text
+from rama_proxy.content.wire import pseudo_fields
+from rama_proxy.model.headers import Field, Headers, to_text
 from rama_proxy.model.message import Request, Response
 from rama_proxy.model.text import escape_text
 from rama_tui.widgets.blocks import Blank, Cell, Entry, Rule, Table, wrap
@@ -41,17 +44,21 @@ class StartLine:
         return self._rows[index]
 
 
-def field_table(headers: Headers, tone: str = "name") -> Table:
-    """The fields as a table, each as it was sent."""
+def field_table(headers: Headers, tone: str = "name", pseudo: Sequence[Field] = ()) -> Table:
+    """The fields as a table, each as it was sent; those with a colon first."""
     return Table(
-        [Entry(to_text(name), (Cell(to_text(value)),), tone) for name, value in headers.fields]
+        [
+            Entry(to_text(name), (Cell(to_text(value)),), shown)
+            for fields, shown in ((pseudo, "dim"), (headers.fields, tone))
+            for name, value in fields
+        ]
     )
 
 
 def request_head(request: Request) -> list[Block]:
     """Request line and fields."""
     line = StartLine(Cell(request.method, "word"), to_text(request.target), request.version)
-    return [line, field_table(request.headers)]
+    return [line, field_table(request.headers, pseudo=pseudo_fields(request))]
 
 
 def response_head(response: Response) -> list[Block]:
@@ -59,7 +66,8 @@ def response_head(response: Response) -> list[Block]:
     blocks: list[Block] = []
     for early in response.informational:
         blocks += [_status_line(early), field_table(early.headers), Blank()]
-    return [*blocks, _status_line(response), field_table(response.headers)]
+    fields = field_table(response.headers, pseudo=pseudo_fields(response))
+    return [*blocks, _status_line(response), fields]
 
 
 def trailer_blocks(trailers: Headers | None) -> list[Block]:

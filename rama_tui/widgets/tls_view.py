@@ -1,10 +1,11 @@
-"""TLS and fingerprints of both sides of a flow, what one side offers beside what the other does."""
+"""TLS, HTTP/2 start and fingerprints of both sides of a flow, one side beside the other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
+from rama_proxy.content.http2 import start_facts
 from rama_proxy.content.tls import (
     Fact,
     absence,
@@ -13,7 +14,7 @@ from rama_proxy.content.tls import (
     fingerprint_facts,
     server_hello_facts,
 )
-from rama_proxy.model.connection import ConnectionInfo
+from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import Flow
 from rama_tui.widgets.blocks import Blank, Cell, Columns, Entry, Paragraph, Rule, Table
 from rama_tui.widgets.lines_view import Block, LinesView, Runs
@@ -61,11 +62,17 @@ def _side(
         parts.append(_table(connection_facts(info, flow.kind)))
     if missing:
         parts.append(Paragraph(missing[:1].upper() + missing[1:] + ".", "dim"))
-    if info is None or info.tls is None:
+    if info is None:
         return parts
-    tls = info.tls
     if info.annotations:
         parts += [Blank(), Rule("fingerprints"), _table(fingerprint_facts(info))]
+    if info.h2_start:
+        parts += [Blank(), Rule("HTTP/2 start"), _table(start_facts(info.h2_start))]
+    return parts if info.tls is None else parts + _handshake(info.tls, side, now)
+
+
+def _handshake(tls: TlsInfo, side: str, now: datetime) -> list[Block]:
+    parts: list[Block] = []
     if tls.certificates:
         parts += _chain(tls.certificates, now)
     if tls.client_hello:

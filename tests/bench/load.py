@@ -1,4 +1,4 @@
-"""Load on a proxy: wrk, and for CONNECT, which wrk cannot speak, a client of our own.
+"""Load on a proxy: wrk, h2load, curl, and for CONNECT, which wrk cannot speak, a client of ours.
 
 `python -m tests.bench.load PROXY_PORT ORIGIN_PORT SECONDS CONNECTIONS` is that client: each request
 is a CONNECT, a TLS handshake and one GET on a connection of its own; it prints how many succeeded.
@@ -15,9 +15,10 @@ import threading
 import time
 from pathlib import Path
 
-from tests.support.peers import clean_env, program
+from tests.support.peers import clean_env, curl, program
 
 ROOT = Path(__file__).parent.parent.parent
+RUN = 2048  # requests of one h2load; new connections are 1 in 256 then
 SCRIPT = 'wrk.path = "{path}"\nwrk.headers["Host"] = "{host}"\n'
 
 
@@ -34,6 +35,38 @@ def wrk(url: str, seconds: float, connections: int, *options: str) -> int:
     if count is None or "Non-2xx" in run.stdout or "Socket errors" in run.stdout:
         raise SystemExit(f"wrk {url} met errors:\n{run.stdout}")
     return int(count[1])
+
+
+def h2load(url: str, seconds: float, connections: int, streams: int) -> int:
+    """Run h2load until `seconds` are over; how many requests were answered. Fails on any error.
+
+    Each run ends with its last response. One that ends by the clock would leave all streams under
+    way, whose cost would count and which would not.
+    """
+    sizes = (f"-c{connections}", f"-m{streams}", f"-n{RUN}")
+    expected = (
+        "Application protocol: h2\n",
+        f"{RUN} done, {RUN} succeeded, 0 failed, 0 errored, 0 timeout",
+        f"status codes: {RUN} 2xx",
+    )
+    deadline = time.monotonic() + seconds
+    count = 0
+    while time.monotonic() < deadline:
+        command = [program("h2load"), *sizes, url]
+        run = subprocess.run(command, capture_output=True, text=True, check=True, env=clean_env())
+        if not all(text in run.stdout for text in expected):
+            raise SystemExit(f"h2load {url} met errors:\n{run.stdout}")
+        count += RUN
+    return count
+
+
+def download(url: str, size: int, *options: str) -> int:
+    """Fetch the first `size` bytes of `url` with curl; 1, the number of requests."""
+    target = ("--insecure", "--range", f"0-{size - 1}", "--output", "/dev/null", url)
+    answer = curl(*options, *target, timeout=120)  # a body that is short ends in an error
+    if (answer.exit_code, answer.status) != (0, 206):
+        raise SystemExit(f"curl {url} met an error: {answer}")
+    return 1
 
 
 def absolute_form(directory: Path, origin: int, path: str) -> str:

@@ -191,13 +191,16 @@ class Http2Origin:
 
 @contextlib.asynccontextmanager
 async def http2_origin(
-    handler: Handler, context: ssl.SSLContext | None = None
+    handler: Handler, context: ssl.SSLContext | None = None, *, connect_protocol: bool = False
 ) -> AsyncIterator[Http2Origin]:
     """A server of HTTP/2 whose requests go to `handler`; over TLS with `context`."""
     origin = Http2Origin()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         end = Http2End(reader, writer, client=False)
+        if connect_protocol:
+            end.h2.update_settings({8: 1})
+            end.flush()
         end.on_request = handler
         origin.ends.append(end)
         try:

@@ -8,7 +8,9 @@ from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import ACTIVE, DONE, FAILED, Flow
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Body, Request, Response
+from rama_proxy.protocols.http2_start import parse_start
 from tests.support.flows import CLIENT_HELLO, LEAF, ROOT
+from tests.support.starts import CHROMIUM, NGHTTP, NGINX
 
 STARTED = 1_790_000_000.0
 CART = (
@@ -86,6 +88,31 @@ def plain() -> Flow:
     for info in (made.client, made.server):
         info.tls, info.secured = None, None
         info.annotations.clear()
+    return made
+
+
+def http2() -> Flow:
+    """HTTP/2 over TLS on both sides."""
+    made = _http2(exchange(), CHROMIUM)
+    assert made.server is not None
+    for info in (made.client, made.server):
+        assert info.tls is not None
+        info.tls.alpn = "h2"
+        info.tls.alpn_offered = ("h2", "http/1.1")
+    return made
+
+
+def cleartext_http2() -> Flow:
+    """HTTP/2 without TLS, from a client that still sends priorities."""
+    return _http2(plain(), NGHTTP)
+
+
+def _http2(made: Flow, start: bytes) -> Flow:
+    assert made.server is not None
+    made.client.h2_start, made.server.h2_start = start, NGINX
+    fingerprint = parse_start(start)
+    made.client.annotations["h2fp"] = fingerprint.akamai_hash
+    made.client.annotations["h2fp_text"] = fingerprint.akamai
     return made
 
 

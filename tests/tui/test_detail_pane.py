@@ -254,6 +254,27 @@ async def test_tabs_by_key_and_by_click() -> None:
         assert app.focused is app.request.lines
 
 
+async def test_both_sides_of_http2_are_shown_with_and_without_tls() -> None:
+    app = DetailApp(detail_flows.http2())
+    async with app.run_test(size=(140, 45)) as pilot:
+        await settle(pilot)
+        app.detail.open_tab("tls")
+        await settle(pilot)
+        tls = app.query_one(TlsView)
+        shown = "\n".join(texts(tls))
+        assert "h2fp       52d84b11737d980aef856699f885ca86" in shown
+        assert "h2fp_text  1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p" in shown
+        assert "HEADER_TABLE_SIZE     65536" in shown
+        assert "MAX_FRAME_SIZE          16777215" in shown
+        assert shown.count("HTTP/2 start") == 2
+        app.detail.show(detail_flows.cleartext_http2())
+        await settle(pilot)
+        shown = "\n".join(texts(tls))
+        assert shown.count("Plain HTTP, no TLS.") == 2
+        assert "h2fp       ada93706ea1b5cca53f2b62779d154cd" in shown
+        assert "PRIORITY of 9           depends on 7, weight 1" in shown
+
+
 async def test_a_tab_shows_the_flow_that_came_while_it_was_open() -> None:
     app = DetailApp(detail_flows.exchange())
     async with app.run_test(size=(120, 36)) as pilot:

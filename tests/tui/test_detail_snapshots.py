@@ -34,6 +34,14 @@ def test_a_flow(snap_compare: Compare, tab: str, size: tuple[int, int]) -> None:
     )
 
 
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
+@pytest.mark.parametrize("flow", [detail_flows.http2, detail_flows.cleartext_http2])
+def test_how_http2_began(
+    snap_compare: Compare, flow: Callable[[], Flow], size: tuple[int, int]
+) -> None:
+    assert snap_compare(DetailApp(flow()), terminal_size=size, run_before=opened("tls"))
+
+
 @pytest.mark.parametrize(
     ("flow", "tab"),
     [

@@ -83,6 +83,26 @@ class TestHop:
             ],
         )
 
+    @pytest.mark.parametrize(
+        ("asked", "left"),
+        [
+            (
+                b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n",
+                b"",
+            ),
+            (
+                b"connection: keep-alive, Upgrade, HTTP2-Settings\r\nupgrade: websocket, H2C\r\n",
+                b"connection: keep-alive, Upgrade\r\nupgrade: websocket\r\n",
+            ),
+            (b"Upgrade: h2c\r\n", b""),
+        ],
+    )
+    def test_an_upgrade_to_http2_is_not_passed_on(self, asked: bytes, left: bytes) -> None:
+        line, end = b"GET / HTTP/1.1\r\nHost: a\r\n", b"X: h2c\r\n\r\n"
+        head, notes = hop_request(request(line + asked + end), absolute=False)
+        assert head == line + left + end
+        assert notes == ["Upgrade: h2c not passed on, answered as HTTP/1.1 (RFC 9113 3.1)"]
+
     def test_connect_to_the_next_proxy_keeps_its_target(self) -> None:
         found = request(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nProxy-Connection: x\r\n\r\n")
         assert hop_request(found, absolute=False) == (

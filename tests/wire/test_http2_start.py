@@ -10,35 +10,10 @@ from rama_proxy.protocols.http2_start import (
     Priority,
     StartRecorder,
     is_whole,
+    parse_start,
     pseudo_order,
 )
-
-# What curl 7.88 (nghttp2 1.52), nghttp 1.52 and Chromium 156 sent, after the preface and up to
-# their first HEADERS.
-CURL = PREFACE + bytes.fromhex(
-    "00001204000000000000030000006400040200000000020000000000000408000000000001ff000100002201"
-    "05000000018204022f7886418b089d5c0b8170dc0bcfbe0f7a8825b650c3abbcf2e153032a2f2a"
-)
-NGHTTP = PREFACE + bytes.fromhex(
-    "00000c04000000000000030000006400040000ffff00000502000000000300000000c8000005020000000005"
-    "00000000640000050200000000070000000000000005020000000009000000070000000502000000000b0000"
-    "00030000002a01250000000d0000000b0f8204022f7986418b089d5c0b8170dc0bcfbe0f53032a2f2a907a8a"
-    "aa69d29ac4c0576c4b83"
-)
-CHROMIUM = PREFACE + bytes.fromhex(
-    "00001804000000000000010001000000020000000000040060000000060004000000000408000000000000ef"
-    "00010001bb01250000000180000000ff82418ba0e41d139d09b8179f7c3f8704856093d87a4b40874148b127"
-    "5ad1ffa2fe749d37215aed83aa4fe7efbc1fcbdfcfd29fcde9ec3d26b69fe7efbc1fc85b73f9408b4148b127"
-    "5ad1ad49e33505023f30408d4148b1275ad1ad5d034ca7b29f07224c696e7578224092b6b9ac1c8558d520a4"
-    "b6c2ad617b5a54251f01317ad3d07f66a281b0dae053fafc087ed4ce6aadf2a7979c89c6bfb521aeba0bc8b1"
-    "e632586d975765c53facd8f7e8cff4a506ea5531149d4ffda98ca39282a117a7b0f49580b6e2e05c0b814dc3"
-    "94761986d975765c53ec497ca589d34d1f43aeba0c41a4c7a98f33a69a3fdf9a68fa1d75d0620d263d4c79a6"
-    "8fbed00177fe8d48e62b1d3cd1f46a4731581f734bf46a473158f058ebfa352398ac0ebaa6faf963e7efb400"
-    "5defa1d75d0620d263d4c20d35459162f924e3aa62fdf782367efb4005dd408a4148b4a549275906497f83a8"
-    "f517408a4148b4a549275a93c85f86a87dcd30d25f408a4148b4a549275ad416cf023f31408a4148b4a54927"
-    "5a42a13f8690e4b692d49f50929bd9abfa5242cb40d25fa523b3e94f684c9f518b2d4b70ddf45abefb4005df"
-    "4086aec31ec327d785b6007d286f"
-)
+from tests.support.starts import CHROMIUM, CURL, NGHTTP, NGINX
 
 
 def read(data: bytes, step: int) -> StartRecorder:
@@ -75,6 +50,7 @@ def test_real_clients(
     assert recorder.start.akamai == akamai
     assert (recorder.start.stream, recorder.start.priority) == (stream, priority)
     assert recorder.start.raw == data
+    assert parse_start(data) == recorder.start
 
 
 @pytest.mark.parametrize(
@@ -129,10 +105,28 @@ def test_nothing_sent_is_written_too() -> None:
 
 def test_a_server_begins_without_a_preface() -> None:
     recorder = StartRecorder(preface=False)
-    recorder.feed(b"\0\0\6\4\0\0\0\0\0\0\3\0\0\0\x80\0\0\4\x08\0\0\0\0\0\x7f\xff\0\0")
-    recorder.feed(b"\0\0\0\4\1\0\0\0\0\0\0\1\1\4\0\0\0\1\x88")
+    recorder.feed(NGINX + b"\0\0\2\0\1\0\0\0\1ok")
     assert recorder.done
-    assert recorder.start.akamai == "3:128|2147418112|0|"
+    assert recorder.start.akamai == "3:128;4:65536;5:16777215|2147418112|0|"
+    assert recorder.start.raw == NGINX
+    assert parse_start(recorder.start.raw) == recorder.start
+
+
+@pytest.mark.parametrize(
+    ("raw", "akamai"),
+    [
+        (b"", "|00|0|"),
+        (PREFACE[:10], "|00|0|"),
+        (PREFACE, "|00|0|"),
+        (CHROMIUM[:60], "1:65536;2:0;4:6291456;6:262144|00|0|"),
+        (CHROMIUM[:-1], "1:65536;2:0;4:6291456;6:262144|15663105|0|"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "|00|0|"),
+    ],
+)
+def test_a_start_that_breaks_off_gives_what_is_there(raw: bytes, akamai: str) -> None:
+    start = parse_start(raw)
+    assert start.akamai == akamai
+    assert start.raw == raw
 
 
 @pytest.mark.parametrize(
