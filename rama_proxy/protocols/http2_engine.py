@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from rama_proxy.model.headers import Field
+from rama_proxy.protocols.http2_memo import FieldList
 
 
 class Engine(Protocol):
     """The engine, as both halves of a connection see it."""
 
-    def decode(self, block: bytes) -> list[Field]:
-        """The fields of a header block."""
+    def decode(self, block: bytes) -> FieldList:
+        """The fields of a header block. Not to be changed: others may get the same list."""
 
     def encode(self, fields: list[Field]) -> bytes:
         """The header block of fields."""

@@ -31,6 +31,7 @@ from rama_proxy.protocols.http2_events import (
     WindowOpened,
 )
 from rama_proxy.protocols.http2_limits import Flood, Limits
+from rama_proxy.protocols.http2_memo import FieldList
 from rama_proxy.protocols.http2_reader import Frame, FrameReader
 from rama_proxy.protocols.http2_start import StartRecorder
 from rama_proxy.protocols.http2_streams import Stream, Streams, wrong_length
@@ -135,7 +136,7 @@ class Inbound(ABC):
         else:
             self._on_trailers(stream, fields, end)
 
-    def _on_request(self, number: int, fields: list[Field], end: bool) -> None:
+    def _on_request(self, number: int, fields: FieldList, end: bool) -> None:
         self._highest = number
         full = self._streams.active >= self.limits.max_streams
         stream = self._streams.add(number)
@@ -148,9 +149,11 @@ class Inbound(ABC):
                 number,
                 fields,
             )
-        fault = rules.request_fault(fields, connect_protocol=self.limits.connect_protocol)
-        if fault:
-            raise Http2Error(Code.PROTOCOL_ERROR, fault, number, fields)
+        if not fields.sound:
+            fault = rules.request_fault(fields, connect_protocol=self.limits.connect_protocol)
+            if fault:
+                raise Http2Error(Code.PROTOCOL_ERROR, fault, number, fields)
+            fields.sound = True
         stream.expected = rules.content_length(fields)
         if end:
             self._end_remote(stream, fields)
@@ -158,11 +161,13 @@ class Inbound(ABC):
         headers = Headers.of(fields[len(pseudo) :])
         self._events.append(RequestHead(number, pseudo, headers, end))
 
-    def _on_response(self, stream: Stream, fields: list[Field], end: bool) -> None:
+    def _on_response(self, stream: Stream, fields: FieldList, end: bool) -> None:
         number = stream.number
-        fault = rules.response_fault(fields)
-        if fault:
-            raise Http2Error(Code.PROTOCOL_ERROR, fault, number, fields)
+        if not fields.sound:
+            fault = rules.response_fault(fields)
+            if fault:
+                raise Http2Error(Code.PROTOCOL_ERROR, fault, number, fields)
+            fields.sound = True
         status, headers = int(fields[0][1]), Headers.of(fields[1:])
         if status < 200:
             if end:
@@ -183,14 +188,14 @@ class Inbound(ABC):
             self._end_remote(stream, fields)
         self._events.append(ResponseHead(number, status, headers, end))
 
-    def _on_trailers(self, stream: Stream, fields: list[Field], end: bool) -> None:
+    def _on_trailers(self, stream: Stream, fields: FieldList, end: bool) -> None:
         fault = rules.trailers_fault(fields, response=self.client_side)
         if not end:
             fault = fault or "a second head without the end of the stream (RFC 9113 8.1)"
         if fault:
             raise Http2Error(Code.PROTOCOL_ERROR, fault, stream.number, fields)
         self._end_remote(stream, fields)
-        self._events.append(Trailers(stream.number, Headers.of(fields)))
+        self._events.append(Trailers(stream.number, Headers.of(fields.copy())))
 
     def _on_data(self, frame: Frame) -> None:
         streams, size, number = self._streams, len(frame.payload), frame.stream

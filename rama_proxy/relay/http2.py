@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from rama_proxy.errors import PeerTimeout, ProtocolError, RamaError
+from rama_proxy.hooks import Http2StartData
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Field, Headers, to_text
@@ -50,6 +51,7 @@ class _Server:
         self.link = Link(conn.client, wiring.dialer.sweeper, wiring.limits, client=False)
         self.link.on_request = self._on_request
         self.tasks: set[asyncio.Task[None]] = set()
+        self.started = False  # the first request came
         self.most = wiring.limits.max_streams + EXTRA_TASKS
 
     async def run(self) -> None:
@@ -107,6 +109,13 @@ class _Server:
                 {"message": "a stream's task failed", "exception": error, "task": task}
             )
 
+    async def _start(self) -> None:
+        """With the first request: say how the client began."""
+        self.started = True
+        info, hooks = self.conn.client.info, self.conn.wiring.hooks
+        if hooks.http2_start:
+            await hooks.run(hooks.http2_start, Http2StartData(info, self.link.http2.start))
+
     async def _serve(self, head: RequestHead, stream: Http2Stream) -> None:
         """One request, from its head to the end of its stream."""
         conn = self.conn
@@ -116,6 +125,8 @@ class _Server:
         capture.begin(flow)
         client = Http2Client(stream, flow)
         try:
+            if not self.started:
+                await self._start()
             await self._run(conn.for_stream(stream), flow, client)
         except BaseException as error:
             capture.break_off(flow, error)
@@ -143,6 +154,8 @@ class _Server:
 
     async def _refuse(self, fault: Fault) -> None:
         """A row for a request that was malformed, and was answered with RST_STREAM."""
+        if not self.started:
+            await self._start()
         conn = self.conn
         flow = Flow(conn.client.info, malformed(conn, fault.fields))
         flow.notes.append("malformed: never sent on")
