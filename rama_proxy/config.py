@@ -85,6 +85,13 @@ class Options:
         metavar="NAME",
     )
 
+    protobuf_descriptors: tuple[str, ...] = _opt(
+        (),
+        "Descriptor set that names the fields of gRPC messages; may repeat.",
+        metavar="FILE",
+        group="Content",
+    )
+
     keep_host: bool = _opt(
         False, "Reverse mode: leave the Host header as the client sent it.", group="HTTP"
     )

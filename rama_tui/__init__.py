@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.errors import RamaError
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.text import escape_text
@@ -15,9 +16,11 @@ def run_tui(
     options_argv: Sequence[str],
     file: Path | None,
     exporters: Mapping[str, Callable[[Flow], str]],
+    schema: Schema | None = None,
 ) -> int:
     """Show the store `file`, or start an engine with these flags and show what it records.
 
+    `schema` names the fields of Protocol Buffers.
     Gives the exit code. What cannot be opened or started is told on standard error, and no screen
     is opened.
     """
@@ -31,7 +34,7 @@ def run_tui(
 
         path = file if child is None else child.wait_ready().store
         assert path is not None
-        session = Session(path, child)
+        session = Session(path, child, schema)
         code = RamaApp(session, exporters).run() or 0
         if child is not None and code == 0 and (count := session.reader.count()):
             flows = "1 flow is" if count == 1 else f"{count:,} flows are"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
+from rama_proxy.model.grpc import http_class
 from rama_proxy.model.message import DEFAULT_PORTS
 from rama_proxy.model.text import escape_text
 from rama_proxy.store.reader import FlowRow
@@ -41,6 +42,7 @@ _SHORT_TYPES = {
     "x-www-form-urlencoded": "form",
     "octet-stream": "binary",
     "x-protobuf": "protobuf",
+    "proto": "protobuf",
     "event-stream": "sse",
     "vnd.microsoft.icon": "ico",
     "x-icon": "ico",
@@ -68,6 +70,8 @@ def sign(row: FlowRow) -> str:
         return TUNNEL if row.state != "active" else ACTIVE
     if row.status is None:
         return ACTIVE
+    if row.grpc_status:
+        return STATUS_SIGNS[http_class(row.grpc_status)]
     return STATUS_SIGNS.get(row.status // 100, "?")
 
 
@@ -85,7 +89,14 @@ def _status_style(row: FlowRow) -> str:
         return "server-error"
     if row.status is None:
         return "dim"
+    if row.grpc_status:
+        return _STATUS_STYLES[http_class(row.grpc_status)]
     return _STATUS_STYLES.get(row.status // 100, "dim")
+
+
+def _status(row: FlowRow) -> str:
+    """The HTTP status; of a gRPC call that failed, whose HTTP status says nothing, its own."""
+    return f"g{row.grpc_status}" if row.grpc_status else str(row.status or "—")
 
 
 def _signs(row: FlowRow) -> str:
@@ -164,7 +175,7 @@ _ID = Column("id", "#", 0, True, lambda row: str(row.id), "dim")
 _TIME = Column("time", "Time", 8, False, _clock, "dim")
 _TIME_MS = Column("time", "Time", 12, False, _clock_ms, "dim")
 _METHOD = Column("method", "Method", 7, False, lambda row: row.method, "method")
-_STATUS = Column("status", "Code", 4, True, lambda row: str(row.status or "—"), "status")
+_STATUS = Column("status", "Code", 4, True, _status, "status")
 _HOST = Column("host", "Host", 0, False, _host)
 _PATH = Column("path", "Path", 0, False, _path, "path")
 _TYPE = Column("type", "Type", 8, False, _type, "dim")

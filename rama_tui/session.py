@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.control.client import ControlClient
 from rama_proxy.errors import ControlError
 from rama_proxy.model.flow import Flow
@@ -46,12 +47,18 @@ class Facts:
 
 
 class Session:
-    """A store that is open for reading. `engine` is RUNNING, STOPPED (it was there) or ABSENT."""
+    """A store that is open for reading. `engine` is RUNNING, STOPPED (it was there) or ABSENT.
 
-    def __init__(self, path: Path, child: ChildEngine | None = None) -> None:
+    `schema` is what the user gave to name the fields of messages.
+    """
+
+    def __init__(
+        self, path: Path, child: ChildEngine | None = None, schema: Schema | None = None
+    ) -> None:
         """Open the store at `path`, which `child` writes if given. Raises StoreError."""
         self.path = path
         self.child = child
+        self.schema = schema
         self.reader = Reader(path)
         self.tail_reader = Reader(path)  # for questions in a thread, while the screen reads
         self.engine = RUNNING if child is not None else ABSENT

@@ -84,8 +84,9 @@ def test_json_of_a_flow() -> None:
     assert json.loads(flow_json(flow())) | {"id": 0} == {
         "id": 0, "kind": "http", "state": "active", "started": 1_790_000_000.0, "method": "GET",
         "url": "http://a.test/x", "scheme": "http", "host": "a.test", "port": 80, "path": "/x",
-        "version": "HTTP/1.1", "status": 200, "resp_type": "text/plain", "req_size": 0,
-        "resp_size": 5, "ttfb": 0.25, "total": 1.5, "client": "127.0.0.1:5", "error": None,
+        "version": "HTTP/1.1", "status": 200, "grpc_status": None, "resp_type": "text/plain",
+        "req_size": 0, "resp_size": 5, "ttfb": 0.25, "total": 1.5, "client": "127.0.0.1:5",
+        "error": None,
     }  # fmt: skip
 
 

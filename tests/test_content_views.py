@@ -39,7 +39,7 @@ def response(data: bytes, **fields: str) -> Response:
         ("text/javascript", b"let a", "JavaScript", "javascript"),
         ("text/css", b"a{}", "CSS", "css"),
         ("text/plain", b"hello", "text", ""),
-        ("text/event-stream", b"data: 1\n\n", "text", ""),
+        ("text/event-stream", b"data: 1\n\n", "events", "yaml"),
         ("application/unheard-of", b"hello", "text", ""),
         ("image/png", PNG, "hex", ""),
         ("application/json", PNG, "hex", ""),

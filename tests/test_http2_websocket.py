@@ -110,6 +110,7 @@ async def test_an_http2_client_and_an_http1_server(tmp_path: Path) -> None:
             stored = messages(engine)
     assert (flow.kind, flow.error) == ("websocket", "")
     assert (flow.request.method, flow.request.path) == ("CONNECT", "/chat")
+    assert (flow.request.protocol, flow.request.pseudo_order) == ("websocket", "mPspa")
     assert flow.request.url.endswith("/chat")
     assert "extended CONNECT sent as Upgrade: websocket" in flow.notes
     assert [row for row in stored if row[1] == TEXT] == [(1, TEXT, b"hello"), (0, TEXT, b"hello")]

@@ -335,6 +335,22 @@ def test_an_older_store_is_migrated_when_an_engine_opens_it(
         assert reader.count() == 5
 
 
+def test_a_store_from_before_grpc_gets_its_column(path: Path) -> None:
+    number = next(index for index, step in enumerate(STEPS) if step.name == "grpc-status")
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.create(connection, STEPS[:number])
+    connection.execute(
+        "INSERT INTO flows(id, rev, kind, state, started_at, method, scheme, host, port, path, url,"
+        " version, status, req_size, flags, req_headers)"
+        " VALUES (1, 1, 'http', 'done', 0, 'POST', 'https', 'a.test', 443, '/', 'https://a.test/',"
+        " 'HTTP/2', 200, 0, 0, '[]')"
+    )
+    connection.close()
+    write(path)
+    with Reader(path) as reader:
+        assert [(row.id, row.grpc_status) for row in reader.iter_flows()] == [(1, None)]
+
+
 def test_sqlite_utils_knows_a_new_store_as_migrated(path: Path) -> None:
     import sqlite_utils
 

@@ -11,6 +11,7 @@ import click
 
 from rama_proxy.cli.console import wants_colour
 from rama_proxy.cli.flow_rows import Table, row_json
+from rama_proxy.cli.options import read_options, some_options
 from rama_proxy.errors import StoreError
 from rama_proxy.filters import Where, parse_filter
 from rama_proxy.model.coding import CodingError
@@ -98,8 +99,21 @@ def _follow(reader: Reader, where: Where) -> Iterator[FlowRow | None]:
 @click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
 @click.option("--raw", type=_SIDES, help="Write one message as it was received, byte for byte.")
 @click.option("--body", type=_SIDES, help="Write one body, its content coding undone.")
-def show(flow_id: int, file: Path | None, as_json: bool, raw: str | None, body: str | None) -> None:
-    """Show one flow: request and response, WebSocket messages, connections, TLS and times.
+@some_options("protobuf_descriptors")
+@click.pass_context
+def show(
+    ctx: click.Context,
+    /,
+    flow_id: int,
+    file: Path | None,
+    as_json: bool,
+    raw: str | None,
+    body: str | None,
+    **params: object,
+) -> None:
+    """Show one flow: request and response, its messages, connections, TLS and times.
+
+    Messages are those of WebSockets, gRPC and event streams.
 
     ID is the number that `rama ls` shows; FILE is the newest capture if it is left out.
 
@@ -107,6 +121,7 @@ def show(flow_id: int, file: Path | None, as_json: bool, raw: str | None, body: 
       rama show 7
       rama show 7 --body response | jq .
     """
+    del params
     if as_json + bool(raw) + bool(body) > 1:
         raise click.UsageError("--json, --raw and --body exclude each other")
     path = file or newest_store()
@@ -115,18 +130,23 @@ def show(flow_id: int, file: Path | None, as_json: bool, raw: str | None, body: 
         message = _message(flow, raw or body or "")
         _write_bytes(_raw(message) if raw else _decoded(message, flow.id))
         return
+    _write_text(_shown(ctx, path, flow, as_json) + "\n")
+
+
+def _shown(ctx: click.Context, path: Path, flow: Flow, as_json: bool) -> str:
+    """All of a flow, with its messages."""
     from rama_proxy.cli.flow_text import flow_as_json, flow_as_text
     from rama_proxy.cli.message_text import message_as_json, messages_as_text, read_messages
+    from rama_proxy.cli.schema_files import read_schema
 
+    schema = read_schema(read_options(ctx))
     with Reader(path) as reader:
         if as_json:
-            messages = [message_as_json(row) for row in read_messages(reader, flow_id)]
-            text = flow_as_json(flow, messages)
-        else:
-            text = flow_as_text(flow, colour=wants_colour())
-            messages_text = messages_as_text(reader, flow_id, colour=wants_colour())
-            text += f"\n\n{messages_text}" if messages_text else ""
-    _write_text(text + "\n")
+            messages = [message_as_json(row, flow, schema) for row in read_messages(reader, flow)]
+            return flow_as_json(flow, messages)
+        messages_text = messages_as_text(reader, flow, colour=wants_colour(), schema=schema)
+    text = flow_as_text(flow, colour=wants_colour(), schema=schema, split=bool(messages_text))
+    return f"{text}\n\n{messages_text}" if messages_text else text
 
 
 def _read(path: Path, flow_id: int) -> Flow:

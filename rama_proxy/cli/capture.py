@@ -69,10 +69,12 @@ def record(ctx: click.Context, companion: Companion | None = None) -> int:
     import uvloop
 
     from rama_proxy.cli.recording import Recording, store_path
+    from rama_proxy.cli.schema_files import read_schema
 
     _hold_standard_streams()
     params = ctx.params
     options = read_options(ctx)
+    read_schema(options)  # a mistake is told here as well as where messages are shown
     if params.get("demo") is not None:
         from rama_proxy.demo.stage import Stage
 

@@ -19,6 +19,7 @@ import click
 
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.text import escape_text
+from rama_proxy.protocols.grpc_result import result_of
 from rama_proxy.units import format_size
 
 MAX_WAITING = 20_000  # lines
@@ -85,6 +86,10 @@ def flow_line(flow: Flow, *, colour: bool) -> str:
     response, request = flow.response, flow.request
     began = datetime.fromtimestamp(flow.timing.started)
     status = str(response.status) if response is not None and response.status else "---"
+    result = result_of(response)
+    failed = result is not None and result.code != 0
+    if result is not None and failed:
+        status = f"g{result.code}"
     method = request.method if flow.kind == "http" else flow.kind.upper()
     took = _milliseconds(flow.timing.begin, flow.timing.end)
     parts = [
@@ -98,6 +103,8 @@ def flow_line(flow: Flow, *, colour: bool) -> str:
     if colour:
         parts[0] = click.style(parts[0], dim=True)
         parts[2] = click.style(parts[2], fg=_COLOURS.get(status[0], "red"))
+    if failed:
+        parts.append(escape_text(f"(grpc {result})"))
     if flow.error:
         error = escape_text(flow.error)
         parts.append(click.style(error, fg="red") if colour else f"({error})")
@@ -107,6 +114,7 @@ def flow_line(flow: Flow, *, colour: bool) -> str:
 def flow_json(flow: Flow) -> str:
     """The same for programs: one JSON object, times in seconds, sizes in bytes."""
     request, response, timing = flow.request, flow.response, flow.timing
+    result = result_of(response)
     entry = {
         "id": flow.id,
         "kind": flow.kind,
@@ -120,6 +128,7 @@ def flow_json(flow: Flow) -> str:
         "path": request.path,
         "version": request.version,
         "status": response.status if response is not None else None,
+        "grpc_status": None if result is None else result.code,
         "resp_type": response.media_type if response is not None else None,
         "req_size": request.body.size,
         "resp_size": response.body.size if response is not None else None,

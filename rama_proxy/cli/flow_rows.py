@@ -8,6 +8,7 @@ from datetime import datetime
 import click
 
 from rama_proxy.model.flow import ACTIVE, HELD
+from rama_proxy.model.grpc import code_name, http_class
 from rama_proxy.model.text import escape_text
 from rama_proxy.store.reader import FlowRow
 from rama_proxy.units import format_size
@@ -47,6 +48,9 @@ class Table:
             f"{took:>7} ",
             escape_text(row.url),
         ]
+        if row.grpc_status:
+            name = f"grpc {row.grpc_status} {code_name(row.grpc_status)}".rstrip()
+            parts.append(self._style(f"({name})", fg=colour))
         if row.error:
             parts.append(self._style(f"({escape_text(row.error)})", fg="red"))
         return " ".join(parts)
@@ -56,6 +60,8 @@ class Table:
 
 
 def _status(row: FlowRow) -> tuple[str, str]:
+    if row.grpc_status:
+        return f"g{row.grpc_status}", _COLOURS[http_class(row.grpc_status)]
     if row.status is not None:
         return str(row.status), _COLOURS.get(row.status // 100, "red")
     return ("...", "cyan") if row.state in {ACTIVE, HELD} else ("---", "red")
@@ -76,6 +82,7 @@ def row_json(row: FlowRow) -> str:
         "path": row.path,
         "version": row.version,
         "status": row.status,
+        "grpc_status": row.grpc_status,
         "resp_type": row.resp_type or None,
         "req_size": row.req_size,
         "resp_size": row.resp_size,

@@ -10,7 +10,9 @@ from datetime import datetime
 import click
 
 from rama_proxy.content.certificate import certificate_title
+from rama_proxy.content.grpc import call_result
 from rama_proxy.content.hexdump import hexdump
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.content.timeline import duration_text, timeline
 from rama_proxy.content.tls import connection_facts, fingerprint_facts
 from rama_proxy.content.views import view_body
@@ -18,6 +20,7 @@ from rama_proxy.content.wire import wire_bytes
 from rama_proxy.model.coding import CodingError
 from rama_proxy.model.connection import Address, ConnectionInfo
 from rama_proxy.model.flow import Flow
+from rama_proxy.model.grpc import code_name, has_messages
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Message
 from rama_proxy.model.text import escape_lines, escape_text
@@ -25,14 +28,27 @@ from rama_proxy.units import format_size
 
 MAX_TEXT = 256 * 1024  # bytes of a body; --body writes all of it
 MAX_HEX = 16 * 1024
+_BELOW = "(its messages are shown below)"
 
 
-def flow_as_text(flow: Flow, *, colour: bool) -> str:
-    """Facts, request and response, safe for a terminal."""
-    parts = [_facts_text(flow, colour), _message_text(flow.request, colour)]
+def flow_as_text(
+    flow: Flow, *, colour: bool, schema: Schema | None = None, split: bool = False
+) -> str:
+    """Facts, request and response, safe for a terminal.
+
+    With `split` bodies that have messages inside are left out: those are shown elsewhere.
+    """
+    parts = [_facts_text(flow, colour)]
+    messages: list[Message] = [flow.request]
     if flow.response is not None:
-        answers = (*flow.response.informational, flow.response)
-        parts += [_message_text(answer, colour) for answer in answers]
+        messages += [*flow.response.informational, flow.response]
+    for message in messages:
+        lines = _head_lines(message, colour)
+        if message.body.chunks:
+            below = split and has_messages(message.media_type)
+            body = [_BELOW] if below else _body_lines(message, flow.request.path, schema)
+            lines += ["", *body]
+        parts.append("\n".join(lines + _end_lines(message)))
     return "\n\n".join(parts)
 
 
@@ -43,7 +59,8 @@ def _facts_text(flow: Flow, colour: bool) -> str:
         shown = escape_text(value)
         if colour:
             name = click.style(name, dim=True)
-            shown = click.style(shown, fg="red") if label == "error" else shown
+            is_bad = label == "error" or (label == "grpc" and not value.startswith("0 "))
+            shown = click.style(shown, fg="red") if is_bad else shown
         lines.append(f"{name} {shown}")
     return "\n".join(lines)
 
@@ -54,6 +71,7 @@ def _facts(flow: Flow) -> list[tuple[str, str]]:
         ("url", flow.request.pretty_url),
         ("began", f"{datetime.fromtimestamp(flow.timing.started):%Y-%m-%d %H:%M:%S.%f}"),
         ("error", flow.error),
+        ("grpc", _grpc_text(flow)),
         *(("note", note) for note in flow.notes),
         ("replay of", str(flow.parent_id or "")),
         ("mark", flow.mark),
@@ -72,6 +90,11 @@ def _facts(flow: Flow) -> list[tuple[str, str]]:
     return [(label, value) for label, value in facts if value]
 
 
+def _grpc_text(flow: Flow) -> str:
+    result = call_result(flow.response)
+    return "" if result is None else str(result)
+
+
 def _connection_facts(info: ConnectionInfo, kind: str) -> list[tuple[str, str]]:
     facts = [(fact.label, fact.value) for fact in connection_facts(info, kind)]
     if info.tls is not None:
@@ -83,20 +106,22 @@ def _connection_facts(info: ConnectionInfo, kind: str) -> list[tuple[str, str]]:
     return [(label if label == "server" else f"server {label}", value) for label, value in facts]
 
 
-def _message_text(message: Message, colour: bool) -> str:
-    head, _, note = wire_bytes(message)
-    first, *fields = _safe(head).split("\n")
+def _head_lines(message: Message, colour: bool) -> list[str]:
+    first, *fields = _safe(wire_bytes(message)[0]).split("\n")
     if colour:
         first = click.style(first, bold=True)
         fields = [_colour_field(field) for field in fields]
-    lines = [first, *fields]
-    if message.body.chunks:
-        lines += ["", *_body_lines(message)]
+    return [first, *fields]
+
+
+def _end_lines(message: Message) -> list[str]:
+    """What comes behind the body, and what is missing of it."""
+    lines: list[str] = []
     if message.trailers is not None:
         lines += ["", *(escape_text(f"{name}: {value}") for name, value in message.trailers)]
-    if note:
+    if note := wire_bytes(message)[2]:
         lines += ["", f"({note})"]
-    return "\n".join(lines)
+    return lines
 
 
 def _colour_field(field: str) -> str:
@@ -104,8 +129,8 @@ def _colour_field(field: str) -> str:
     return click.style(name, fg="cyan") + colon + value
 
 
-def _body_lines(message: Message) -> list[str]:
-    view = view_body(message)
+def _body_lines(message: Message, path: str, schema: Schema | None) -> list[str]:
+    view = view_body(message, path=path, schema=schema)
     limit = MAX_HEX if view.name == "hex" else MAX_TEXT
     data = view.data[:limit]
     lines = [hexdump(data).rstrip("\n") if view.name == "hex" else _safe(data)]
@@ -151,11 +176,20 @@ def flow_as_json(flow: Flow, messages: Sequence[Mapping[str, object]] = ()) -> s
         "response": None
         if response is None
         else {"status": response.status, "reason": response.reason, **_message_entry(response)},
+        "grpc": _grpc_entry(flow),
         "messages": list(messages),
         "client": _connection_entry(flow.client),
         "server": None if flow.server is None else _connection_entry(flow.server),
     }
     return json.dumps(entry, indent=2).replace("\x7f", "\\u007f")  # JSON leaves this one
+
+
+def _grpc_entry(flow: Flow) -> dict[str, object] | None:
+    result = call_result(flow.response)
+    if result is None:
+        return None
+    name = code_name(result.code) or None
+    return {"status": result.code, "name": name, "message": result.message or None}
 
 
 def _message_entry(message: Message) -> dict[str, object]:

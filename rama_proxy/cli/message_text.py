@@ -1,4 +1,7 @@
-"""The messages of a WebSocket as lines for people and as JSON for programs."""
+"""The messages of a flow as lines for people and as JSON for programs.
+
+They are those of a WebSocket, of gRPC, or the events of a stream.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,18 @@ from datetime import datetime
 
 import click
 
+from rama_proxy.content.events import event_text
+from rama_proxy.content.grpc import body_text
 from rama_proxy.content.hexdump import hexdump
+from rama_proxy.content.origin import NOWHERE, Origin, origin_of
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.errors import ProtocolError
-from rama_proxy.model.text import escape_lines
-from rama_proxy.model.websocket import CLOSE, FLAG_NAMES, OPCODE_NAMES, TEXT, UNREAD
+from rama_proxy.model.flow import Flow
+from rama_proxy.model.grpc import EVENT_STREAM, has_messages
+from rama_proxy.model.message import Message
+from rama_proxy.model.text import escape_lines, escape_text
+from rama_proxy.model.websocket import BINARY, CLOSE, FLAG_NAMES, OPCODE_NAMES, TEXT, UNREAD
+from rama_proxy.protocols.sse import parse_event
 from rama_proxy.protocols.websocket import parse_close
 from rama_proxy.store.reader import MessageRow, Reader
 from rama_proxy.units import format_size
@@ -19,42 +30,81 @@ from rama_proxy.units import format_size
 MAX_MESSAGES = 1000  # shown to people; JSON has all
 MAX_TEXT = 4096  # bytes of each
 MAX_HEX = 256
+MAX_DECODED = 16 * 1024  # characters
 _PORTION = 200
 
 
-def read_messages(reader: Reader, flow_id: int) -> Iterator[MessageRow]:
+def read_messages(reader: Reader, flow: Flow) -> Iterator[MessageRow]:
     """All messages of a flow, in portions."""
     after = 0
-    while rows := reader.messages(flow_id, after, _PORTION):
+    while rows := reader.messages(flow.id, after, _PORTION):
         yield from rows
         after = rows[-1].seq
 
 
-def messages_as_text(reader: Reader, flow_id: int, *, colour: bool) -> str:
+def messages_as_text(
+    reader: Reader, flow: Flow, *, colour: bool, schema: Schema | None = None
+) -> str:
     """A line for each message and below it what it says, safe for a terminal; "" without any."""
-    count = reader.message_count(flow_id)
+    count = reader.message_count(flow.id)
     if not count:
         return ""
-    rows = reader.messages(flow_id, 0, MAX_MESSAGES)
+    rows = reader.messages(flow.id, 0, MAX_MESSAGES)
     lines = [f"{count} {'message' if count == 1 else 'messages'}"]
     for row in rows:
-        lines += ["", *_message_lines(row, colour)]
+        lines += ["", *_message_lines(row, _origin(flow, row, schema), colour)]
     if count > len(rows):
         lines += ["", f"({count - len(rows)} more: --json has them)"]
     return "\n".join(lines)
 
 
-def _message_lines(row: MessageRow, colour: bool) -> list[str]:
+def _origin(flow: Flow, row: MessageRow, schema: Schema | None) -> Origin:
+    """What the body around a message says of it; NOWHERE for that of a WebSocket."""
+    message: Message | None = flow.request if row.from_client else flow.response
+    if flow.kind != "http" or message is None or not has_messages(message.media_type):
+        return NOWHERE
+    return origin_of(message, flow.request.path, schema)
+
+
+def _kind(row: MessageRow, origin: Origin) -> str:
+    if origin.media_type == EVENT_STREAM:
+        return "event"
+    if origin is not NOWHERE:
+        return "end of the stream" if row.opcode == TEXT else "message"
+    return OPCODE_NAMES.get(row.opcode, f"opcode {row.opcode}")
+
+
+def _message_lines(row: MessageRow, origin: Origin, colour: bool) -> list[str]:
     when = datetime.fromtimestamp(row.at)
     arrow, who = ("→", "client") if row.from_client else ("←", "server")
-    kind = OPCODE_NAMES.get(row.opcode, f"opcode {row.opcode}")
-    line = f"{when:%H:%M:%S.%f} {arrow} {who} {kind} {format_size(row.size)}"
+    line = f"{when:%H:%M:%S.%f} {arrow} {who} {_kind(row, origin)} {format_size(row.size)}"
     if colour:
         line = click.style(line, fg="cyan" if row.from_client else "green")
     remarks = [text for flag, text in FLAG_NAMES.items() if row.flags & flag]
+    shown, note = _decoded(row, origin)
+    if origin.message_type is not None and row.opcode == BINARY:
+        remarks.append(origin.message_type.name)
+    remarks += [note] if note else []
     if remarks:
-        line += f" ({', '.join(remarks)})"
-    return [line, *_payload_lines(row)]
+        line += f" ({escape_text(', '.join(remarks))})"
+    return [line, *(_payload_lines(row) if shown is None else _cut_lines(shown))]
+
+
+def _decoded(row: MessageRow, origin: Origin) -> tuple[str | None, str]:
+    """A message of gRPC or of an event stream as text, and a note; None for that of a WebSocket."""
+    if origin is NOWHERE:
+        return None, ""
+    if origin.media_type == EVENT_STREAM:
+        return event_text(row.data), ""
+    return body_text(row.data, row.flags, origin, ends=row.opcode == TEXT)
+
+
+def _cut_lines(text: str) -> list[str]:
+    if not text:
+        return []
+    more = len(text) - MAX_DECODED
+    lines = [escape_lines(text[:MAX_DECODED].rstrip("\n"))]
+    return [*lines, f"({more:,} characters more: --json has them)"] if more > 0 else lines
 
 
 def _payload_lines(row: MessageRow) -> list[str]:
@@ -76,8 +126,9 @@ def _payload_lines(row: MessageRow) -> list[str]:
     return lines
 
 
-def message_as_json(row: MessageRow) -> dict[str, object]:
+def message_as_json(row: MessageRow, flow: Flow, schema: Schema | None) -> dict[str, object]:
     """What a program wants to know of a message; data that is no text in base64."""
+    origin = _origin(flow, row, schema)
     entry: dict[str, object] = {
         "seq": row.seq,
         "at": round(row.at, 6),
@@ -95,4 +146,11 @@ def message_as_json(row: MessageRow) -> dict[str, object]:
     if entry["text"] is None:
         del entry["text"]
         entry["base64"] = base64.b64encode(row.data).decode()
+    if origin.media_type == EVENT_STREAM:
+        event = parse_event(row.data)
+        entry["event"] = {"event": event.event, "id": event.id, "data": event.data}
+    elif origin is not NOWHERE and row.opcode == BINARY:
+        kind = origin.message_type
+        entry["message_type"] = None if kind is None else kind.name
+        entry["decoded"] = body_text(row.data, row.flags, origin)[0]
     return entry

@@ -44,12 +44,14 @@ def open_terminal(ctx: click.Context, file: Path | None, *more: str) -> int:
     Gives the exit code. Raises RamaError for options that cannot be used, before a screen opens.
     """
     from rama_proxy.addon_files import load_addons
+    from rama_proxy.cli.schema_files import read_schema
     from rama_proxy.export import Exporters
     from rama_tui import run_tui
 
-    formats = Exporters.of(load_addons(read_options(ctx).addons))
+    options = read_options(ctx)
+    formats = Exporters.of(load_addons(options.addons))
     exporters = {name: functools.partial(formats.export, name) for name in formats.names}
-    return run_tui([*engine_arguments(ctx), *more], file, exporters)
+    return run_tui([*engine_arguments(ctx), *more], file, exporters, read_schema(options))
 
 
 def _run_instead(ctx: click.Context, file: str | None) -> None:

@@ -11,9 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rama_proxy.content.charset import looks_binary, to_utf8
+from rama_proxy.content.events import pretty_events
 from rama_proxy.content.form import pretty_form
+from rama_proxy.content.grpc import pretty_grpc, pretty_protobuf
 from rama_proxy.content.jsontext import pretty_json, pretty_json_lines
 from rama_proxy.content.markup import pretty_html, pretty_xml
+from rama_proxy.content.origin import NOWHERE, Origin, origin_of
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.model.coding import MAX_DECODED, CodingError, codings, decode_prefix
 from rama_proxy.model.message import Message
 from rama_proxy.units import format_size
@@ -21,6 +25,7 @@ from rama_proxy.units import format_size
 MAX_PRETTY = 16 * 1024 * 1024
 
 Pretty = Callable[[bytes], tuple[bytes, str]]  # UTF-8 → UTF-8 and a note; ValueError: not mine
+Decode = Callable[[bytes, Origin], tuple[bytes, str]]  # the same, for what may be no text
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,27 +44,52 @@ class View:
 
 @dataclass(slots=True, frozen=True)
 class Format:
-    """A way to show text. `types` are media types, or ends of them behind "+" or before "/"."""
+    """A way to show text, or with `decode` bytes.
+
+    `types` are media types, or ends of them from "+" on, or beginnings up to "/" or "+".
+    """
 
     name: str
     types: tuple[str, ...]
     language: str = ""
     pretty: Pretty | None = None
+    decode: Decode | None = None
 
     def suits(self, media_type: str) -> bool:
         """Whether `media_type` (lower case, without parameters) is one of this format."""
         return any(
             media_type == known
             or (known[0] == "+" and media_type.endswith(known))
-            or (known[-1] == "/" and media_type.startswith(known))
+            or (known[-1] in "/+" and media_type.startswith(known))
             for known in self.types
         )
 
 
 _JSON_LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+_GRPC = (
+    "application/grpc",
+    "application/grpc+",
+    "application/grpc-web",
+    "application/grpc-web+",
+    "application/grpc-web-text",
+    "application/grpc-web-text+",
+    "application/connect+",
+)
+_PROTOBUF = (
+    "application/protobuf",
+    "application/proto",
+    "application/x-protobuf",
+    "application/x-google-protobuf",
+    "application/vnd.google.protobuf",
+    "+proto",
+    "+protobuf",
+)
 FORMATS: dict[str, Format] = {
     found.name: found
     for found in (
+        Format("gRPC", _GRPC, "yaml", decode=pretty_grpc),
+        Format("protobuf", _PROTOBUF, "yaml", decode=pretty_protobuf),
+        Format("events", ("text/event-stream",), "yaml", pretty_events),
         Format("JSON lines", (*_JSON_LINES, "application/json-seq"), "json", pretty_json_lines),
         Format("JSON", ("application/json", "text/json", "+json"), "json", pretty_json),
         Format("HTML", ("text/html", "application/xhtml+xml"), "html", pretty_html),
@@ -84,7 +114,11 @@ _VAGUE = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-
 
 
 def render(
-    data: bytes, media_type: str = "", name: str = "auto", charset: str | None = None
+    data: bytes,
+    media_type: str = "",
+    name: str = "auto",
+    charset: str | None = None,
+    origin: Origin = NOWHERE,
 ) -> View:
     """The view `name` of `data`, which has no content coding any more.
 
@@ -95,6 +129,13 @@ def render(
         return View("hex", data)
     binary = looks_binary(data)
     chosen = FORMATS.get(name) or _format_for(media_type, data, binary)
+    if chosen is not None and chosen.decode is not None and name != "raw":
+        try:
+            text, note = chosen.decode(data, origin)
+            return View(chosen.name, text, chosen.language, note)
+        except Exception as error:  # as below
+            note = f"cannot be shown as {chosen.name}: {error}"
+            return View("hex" if binary else "text", data, note=note)
     if binary and name != "raw" and charset is None:
         note = f"not {chosen.name}, shown as bytes" if chosen and chosen.name != "text" else ""
         return View("hex", data, note=note)
@@ -113,8 +154,13 @@ def render(
     return View(chosen.name, text, chosen.language, _joined(note, remark))
 
 
-def view_body(message: Message, name: str = "auto") -> View:
-    """The view `name` of a message's body, its content coding undone as far as possible."""
+def view_body(
+    message: Message, name: str = "auto", path: str = "", schema: Schema | None = None
+) -> View:
+    """The view `name` of a message's body, its content coding undone as far as possible.
+
+    `path` is that of the request, which with `schema` says what a gRPC message is.
+    """
     data, encoding = bytes(message.body), message.headers.joined("content-encoding")
     note = ""
     if data and codings(encoding):
@@ -125,7 +171,8 @@ def view_body(message: Message, name: str = "auto") -> View:
             return View(view.name, view.data, "", f"{error}, shown as received")
         if more:
             note = f"only the first {format_size(MAX_DECODED)} after decoding"
-    view = render(data, message.media_type, name, message.charset)
+    origin = origin_of(message, path, schema)
+    view = render(data, message.media_type, name, message.charset, origin)
     return View(view.name, view.data, view.language, _joined(note, view.note))
 
 

@@ -207,7 +207,7 @@ _ROWS = (
     ),
     Operator("ts", "regex", "Content-Type of the response", _make_type_of_response),
     Operator(
-        "b", "body regex", "a body, decoded, or a WebSocket message",
+        "b", "body regex", "a body, decoded, or a message of a WebSocket or of gRPC",
         _regex(lambda pattern, flow: in_body(pattern, flow.request)
                or in_body(pattern, flow.response) or in_messages(pattern, flow),
                "(" + _both(_BODY) + " OR " + _MESSAGES + "))"),

@@ -13,14 +13,19 @@ import re
 import msgspec
 
 from rama_proxy.errors import FilterError
-from rama_proxy.model.coding import CodingError, decode_prefix
+from rama_proxy.model.coding import MAX_DECODED, CodingError, decode_prefix
 from rama_proxy.model.flow import Flow
+from rama_proxy.model.grpc import framing_of
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Message
+from rama_proxy.protocols.grpc import Splitter
+from rama_proxy.protocols.grpc_result import compression_of
 
 # A repeat of nothing but a repeat, such as (a+)+ or (\w*)*: says what the inner one says, and takes
 # time that doubles with every letter.
 _ENDLESS = re.compile(r"\((?:\?:|\?P<\w+>)?(?:\\.|\[\^?\]?[^\]]*\]|[^()\\\[\]])[*+]\)[*+{]")
+
+_PIECE = 64 * 1024  # of a body; what comes behind a match need not be decompressed
 
 _decode_json = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
@@ -114,12 +119,36 @@ def in_body(pattern: str, message: Message | None) -> bool:
 
 
 def in_messages(pattern: str, flow: Flow, from_client: bool | None = None) -> bool:
-    """As `search_body`, for the messages of a WebSocket that are in memory: the latest."""
-    return flow.websocket is not None and any(
+    """As `search_body`, for the messages that are in memory.
+
+    Those are the latest of a WebSocket, and what was kept of bodies that have gRPC's.
+    """
+    if flow.websocket is None:
+        return (from_client is not False and _in_grpc(pattern, flow.request)) or (
+            from_client is not True and _in_grpc(pattern, flow.response)
+        )
+    return any(
         search_body(pattern, message.content, None)
         for message in flow.websocket.messages
         if from_client is None or message.from_client is from_client
     )
+
+
+def _in_grpc(pattern: str, message: Message | None) -> bool:
+    """Whether the regex is found in a message of a gRPC body, decompressed."""
+    framing = None if message is None else framing_of(message.media_type)
+    if message is None or framing is None:
+        return False
+    data = message.raw_content
+    with contextlib.suppress(CodingError):
+        data, _ = decode_prefix(data, message.headers.joined("content-encoding"))
+    splitter = Splitter(framing, compression_of(message.headers), MAX_DECODED)
+    for start in range(0, len(data), _PIECE):
+        for found in splitter.feed(data[start : start + _PIECE]):
+            if search_body(pattern, found.data, None):
+                return True
+    last = splitter.end()
+    return last is not None and bool(search_body(pattern, last.data, None))
 
 
 def _lines(pairs: list[tuple[str, str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from typing import Protocol
 
 MAX_DECODED = (
     16 * 1024 * 1024
@@ -118,3 +119,60 @@ def encode(data: bytes, content_encoding: str | None) -> bytes:
         else:
             raise CodingError(f"unknown content coding {name!r}")
     return data
+
+
+class _Decompressor(Protocol):
+    def __call__(self, data: bytes, limit: int, /) -> bytes: ...
+
+
+class StreamDecoder:
+    """Undoes one content coding piece by piece, as the pieces come.
+
+    Raises CodingError for a coding that is unknown, or for several in each other.
+    """
+
+    __slots__ = ("_decompress", "_limit")
+
+    def __init__(self, content_encoding: str | None, limit: int) -> None:
+        """`limit` is how many bytes one piece may become."""
+        names = codings(content_encoding)
+        if len(names) != 1 or names[0] not in _STREAMS:
+            raise CodingError(f"content coding {content_encoding!r} cannot be undone as it comes")
+        self._decompress = _STREAMS[names[0]]()
+        self._limit = limit
+
+    def decode(self, data: bytes) -> bytes:
+        """What `data` adds. Raises CodingError for broken data and for more than the limit."""
+        try:
+            out = self._decompress(data, self._limit + 1)
+        except Exception as error:  # each library has an error of its own, one of them lazy
+            raise CodingError(f"broken compressed data: {error}") from error
+        if len(out) > self._limit:
+            raise CodingError(f"{len(data)} bytes that grow to more than {self._limit}")
+        return out
+
+
+def _zlib_stream(wbits: int) -> _Decompressor:
+    return zlib.decompressobj(wbits).decompress
+
+
+def _brotli_stream() -> _Decompressor:
+    import brotli
+
+    process = brotli.Decompressor().process
+    return lambda data, limit: bytes(process(data, output_buffer_limit=limit))
+
+
+def _zstd_stream() -> _Decompressor:
+    from backports import zstd
+
+    return zstd.ZstdDecompressor().decompress
+
+
+_STREAMS = {
+    "gzip": lambda: _zlib_stream(zlib.MAX_WBITS | 16),
+    "x-gzip": lambda: _zlib_stream(zlib.MAX_WBITS | 16),
+    "deflate": lambda: _zlib_stream(zlib.MAX_WBITS),
+    "br": _brotli_stream,
+    "zstd": _zstd_stream,
+}

@@ -15,6 +15,7 @@ from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Response
 from rama_proxy.net.waiting import changed
 from rama_proxy.relay.answer import Killed
+from rama_proxy.relay.body_messages import BodyMessages
 from rama_proxy.relay.edits import (
     EDITED_RESPONSE,
     request_state,
@@ -31,13 +32,15 @@ EVENT_STREAM = "text/event-stream"
 class Editing:
     """The hooks of one exchange. `held` are parts of a request body not sent on yet."""
 
-    __slots__ = ("_has_body", "_withheld", "client", "conn", "continued", "flow", "held", "hooks")
+    __slots__ = ("_has_body", "_withheld", "client", "conn", "continued", "flow", "held", "hooks",
+                 "messages")  # fmt: skip
 
     def __init__(self, conn: Conn, flow: Flow, client: ClientSide) -> None:
         self.conn = conn
         self.flow = flow
         self.client = client
         self.hooks: Hooks = conn.wiring.hooks
+        self.messages: BodyMessages | None = None
         self.held: list[Part] | None = None
         self.continued = False  # the client had a 100 from us, and wants no other
         self._withheld: list[Part] | None = None
@@ -71,6 +74,8 @@ class Editing:
             if part[0]:
                 self.held.append(part)
                 self.conn.wiring.capture.keep(self.flow, body, part[1], limit)
+                if self.messages is not None:
+                    self.messages.feed(True, part[1])
                 if body.truncated:
                     self.flow.notes.append("request body beyond the body limit: not held back")
                     return

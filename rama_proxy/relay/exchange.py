@@ -18,6 +18,7 @@ from rama_proxy.model.message import Message, Response
 from rama_proxy.net.waiting import changed
 from rama_proxy.protocols import http1
 from rama_proxy.relay.answer import tell_failure
+from rama_proxy.relay.body_messages import messages_of
 from rama_proxy.relay.editing import editing_of
 from rama_proxy.relay.edits import EDITED_REQUEST, rewrite_host
 from rama_proxy.relay.sides import ClientSide, Part, ServerSide
@@ -41,6 +42,7 @@ class Exchange:
         "flow",
         "informational",
         "keep",
+        "messages",
         "sent",
         "server",
         "upgraded",
@@ -53,7 +55,11 @@ class Exchange:
         self.client = client
         self.server: ServerSide | None = None
         self.assigned = (request.scheme, request.host, request.port)
+        wiring = conn.wiring
+        self.messages = messages_of(flow, wiring.capture.writer, wiring.options.body_limit)
         self.editing = editing_of(conn, flow, client)
+        if self.editing is not None:
+            self.editing.messages = self.messages
         self.sent: list[Part] | None = None  # of the body, while it can be sent again
         self.informational: list[Response] = []
         self.keep = http1.keeps_alive(request)
@@ -81,11 +87,17 @@ class Exchange:
                 self.server.close()
             if self.client.head_sent:
                 self.client.stream.reset()  # a part of a response must not look whole
+            self._end_messages()
             conn.wiring.capture.break_off(flow, error)
             raise
+        self._end_messages()
         if not self.upgraded:
             conn.wiring.capture.end(flow)
         return self.keep
+
+    def _end_messages(self) -> None:
+        if self.messages is not None:
+            self.messages.end()
 
     async def _fail(self, hooks: Hooks, error: RamaError) -> None:
         tell_failure(self.flow, self.client, error)
@@ -235,6 +247,9 @@ class Exchange:
             return True
         flow.timing.response_begin = monotonic()
         flow.response = response
+        if self.messages is None:
+            wiring = self.conn.wiring
+            self.messages = messages_of(flow, wiring.capture.writer, wiring.options.body_limit)
         response.informational = self.informational
         kind = server.start_body(response)
         if kind == "tunnel":
@@ -294,3 +309,5 @@ class Exchange:
     def _keep(self, message: Message, data: bytes) -> None:
         wiring = self.conn.wiring
         wiring.capture.keep(self.flow, message.body, data, wiring.options.body_limit)
+        if self.messages is not None:
+            self.messages.feed(message is self.flow.request, data)

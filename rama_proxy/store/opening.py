@@ -17,7 +17,7 @@ _WRITER_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=NORMAL",  # power loss may take the last batch, never consistency
     "PRAGMA journal_size_limit=67108864",
-    "PRAGMA cache_size=-32768",
+    "PRAGMA cache_size=-8192",  # KiB; 32 MiB cost the same CPU, and grew for 50k flows
     "PRAGMA temp_store=MEMORY",
 )
 _READER_PRAGMAS = (

@@ -35,7 +35,7 @@ _FETCH = 256
 _ROWS = (
     "SELECT f.id, f.kind, f.state, f.started_at, f.method, f.scheme, f.host, f.port, f.path, f.url,"
     " f.version, f.status, f.resp_type, f.req_size, f.resp_size, f.t_ttfb_us, f.t_total_us,"
-    " f.error, f.mark, f.comment, f.rev, f.parent_id FROM flows f WHERE "
+    " f.error, f.mark, f.comment, f.rev, f.parent_id, f.grpc_status FROM flows f WHERE "
 )
 _PAGE = _ROWS + "f.id IN (SELECT value FROM json_each(?))"  # noqa: S608  our own words
 _COUNT = "SELECT count(*) FROM flows f WHERE "
@@ -88,6 +88,7 @@ class FlowRow:
     comment: str
     rev: int
     replay_of: int | None
+    grpc_status: int | None  # of a gRPC call that has ended
 
 
 class Changes(NamedTuple):
@@ -314,10 +315,11 @@ def _flow_row(row: tuple[Any, ...]) -> FlowRow:
     (
         flow_id, kind, state, started, method, scheme, host, port, path, url, version, status,
         resp_type, req_size, resp_size, ttfb, total, error, mark, comment, rev, replay_of,
+        grpc_status,
     ) = row  # fmt: skip
     return FlowRow(
         flow_id, kind, state, started / 1e6, method, scheme, host, port, path, url, version,
         status, resp_type or "", req_size, resp_size,
         None if ttfb is None else ttfb / 1e6, None if total is None else total / 1e6,
-        error or "", mark or "", comment or "", rev, replay_of,
+        error or "", mark or "", comment or "", rev, replay_of, grpc_status,
     )  # fmt: skip

@@ -13,8 +13,10 @@ import msgspec
 
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow, Timing
+from rama_proxy.model.grpc import MEDIA_TYPES
 from rama_proxy.model.headers import Headers, to_bytes, to_text
 from rama_proxy.model.message import Body, Message, Request, Response
+from rama_proxy.protocols.grpc_result import result_of
 
 # Bits of flows.flags; the latin-1 ones say how header text becomes bytes again.
 REQUEST_COMPLETE, REQUEST_TRUNCATED, REQUEST_EDITED = 1, 2, 4
@@ -29,6 +31,7 @@ _NAMES = (
     " t_total_us flags mark comment tags error req_body_id resp_body_id req_encoding resp_encoding"
     " authority pseudo_order target reason resp_version req_headers req_trailers req_raw"
     " resp_headers resp_trailers resp_raw informational notes metadata"
+    " grpc_status protocol"
 )
 FLOW_COLUMNS = tuple(_NAMES.split())
 
@@ -158,7 +161,15 @@ def flow_row(flow: Flow, rev: int, request_part: Part, response_part: Part | Non
         *rest[2:],
         to_json(flow.notes) if flow.notes else None,
         to_json(flow.metadata) if flow.metadata else None,
+        _grpc_status(flow, resp_type), request.protocol or None,
     )  # fmt: skip
+
+
+def _grpc_status(flow: Flow, resp_type: str | None) -> int | None:
+    if resp_type is None or not resp_type.startswith(MEDIA_TYPES):
+        return None
+    result = result_of(flow.response)
+    return None if result is None else result.code
 
 
 _NO_RESPONSE: Row = (None,) * 8
@@ -242,6 +253,7 @@ def _request(row: Mapping[str, Any]) -> Request:
     request.scheme, request.host, request.port = row["scheme"], row["host"], row["port"]
     request.authority = row["authority"] or ""
     request.pseudo_order = row["pseudo_order"] or ""
+    request.protocol = row["protocol"] or ""
     request.raw = request_head(request) if row["req_raw"] is None else row["req_raw"]
     _fill_body(request, row["req_size"], flags)
     if row["req_trailers"] is not None:

@@ -184,10 +184,20 @@ ALTER TABLE connections ADD COLUMN
 CREATE INDEX connections_h2fp ON connections(h2fp) WHERE h2fp IS NOT NULL;
 """
 
+GRPC_STATUS = """
+ALTER TABLE flows ADD COLUMN grpc_status INTEGER;  -- how a gRPC call ended, 0 is well
+"""
+
+EXTENDED_CONNECT = """
+ALTER TABLE flows ADD COLUMN protocol TEXT;  -- what :protocol named (RFC 8441 4)
+"""
+
 STEPS: tuple[Step, ...] = (
     Step("first", FIRST),
     Step("message-flags", MESSAGE_FLAGS),
     Step("http2-fingerprint", HTTP2_FINGERPRINT),
+    Step("grpc-status", GRPC_STATUS),
+    Step("extended-connect", EXTENDED_CONNECT),
 )
 
 # What sqlite-utils' Migrations makes itself; made here so that a new store needs no import of it,

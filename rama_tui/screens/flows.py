@@ -70,7 +70,8 @@ class FlowsScreen(Screen[None]):
         """Header, filter, list and detail, status, keys."""
         yield HeaderBar(self.session.path)
         yield FilterBar(lambda: self.pane.focus_main())
-        yield FlowPane(self._read_page, self._load_flow, self.session.load_bodies)
+        session = self.session
+        yield FlowPane(self._read_page, self._load_flow, session.load_bodies, session.schema)
         yield StatusBar()
         yield Footer(compact=True)
 

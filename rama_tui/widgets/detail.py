@@ -22,6 +22,7 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.model.flow import DONE, Flow
 from rama_proxy.model.text import escape_text
 from rama_tui.widgets.lines_view import LinesView
@@ -104,12 +105,13 @@ class Detail(Widget):
         self,
         load_bodies: Callable[[Flow], None],
         *,
+        schema: Schema | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         id: str | None = None,  # noqa: A002  Textual's name
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self._preparation = Preparation(load_bodies)
+        self._preparation = Preparation(load_bodies, schema)
         self._now = now
         self._wanted: Flow | None = None
         self._flow: Flow | None = None  # is shown, or is being prepared

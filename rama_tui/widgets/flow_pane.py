@@ -8,6 +8,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container as Box
 
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.model.flow import Flow
 from rama_tui.flow_view import ReadPage
 from rama_tui.widgets.detail import Detail
@@ -45,11 +46,12 @@ class FlowPane(Box):
         read_page: ReadPage,
         load_flow: Callable[[int], Flow | None],
         load_bodies: Callable[[Flow], None],
+        schema: Schema | None = None,
     ) -> None:
         super().__init__()
         self.flow_list = FlowList(read_page)
         self.empty_state = EmptyState()
-        self.detail = Detail(load_bodies)
+        self.detail = Detail(load_bodies, schema=schema)
         self._load_flow = load_flow
         self._shown: int | None = None
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from rama_proxy.content.wire import pseudo_fields
+from rama_proxy.model.grpc import Result, http_class
 from rama_proxy.model.headers import Field, Headers, to_text
 from rama_proxy.model.message import Request, Response
 from rama_proxy.model.text import escape_text
@@ -68,6 +69,15 @@ def response_head(response: Response) -> list[Block]:
         blocks += [_status_line(early), field_table(early.headers), Blank()]
     fields = field_table(response.headers, pseudo=pseudo_fields(response))
     return [*blocks, _status_line(response), fields]
+
+
+def result_blocks(result: Result | None) -> list[Block]:
+    """How a gRPC call ended, nothing for what is none or has not ended."""
+    if result is None:
+        return []
+    tone = _STATUS_TONES[http_class(result.code)]
+    line = StartLine(Cell(f"gRPC {result.code}", tone), str(result).partition(" ")[2], "")
+    return [Blank(), line]
 
 
 def trailer_blocks(trailers: Headers | None) -> list[Block]:

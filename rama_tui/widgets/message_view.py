@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rama_proxy.content.grpc import call_result
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.content.views import View, view_body
 from rama_proxy.model.coding import codings
 from rama_proxy.model.flow import ACTIVE, HELD, Flow
@@ -17,7 +19,12 @@ from rama_proxy.model.text import escape_text
 from rama_proxy.units import format_size
 from rama_tui.widgets.blocks import Blank, Paragraph, Rule
 from rama_tui.widgets.body_view import TextLines
-from rama_tui.widgets.headers_view import request_head, response_head, trailer_blocks
+from rama_tui.widgets.headers_view import (
+    request_head,
+    response_head,
+    result_blocks,
+    trailer_blocks,
+)
 from rama_tui.widgets.hex_view import HexLines
 from rama_tui.widgets.lines_view import Block
 from rama_tui.widgets.side_view import SideView
@@ -35,16 +42,27 @@ class Body:
     notes: tuple[str, ...] = ()
 
 
-def prepare(message: Message | None, mode: str, *, wrap: bool = False) -> Body | None:
-    """The body of `message` in `mode`, None without one. Slow for a large one."""
+@dataclass(slots=True, frozen=True)
+class Look:
+    """How a body is wanted, and what tells what it is: the request's path, and a schema."""
+
+    mode: str
+    wrap: bool = False
+    path: str = ""
+    schema: Schema | None = None
+
+
+def prepare(message: Message | None, look: Look) -> Body | None:
+    """The body of `message` as it is wanted, None without one. Slow for a large one."""
     if message is None or not message.body.chunks:
         return None
-    view = view_body(message, _VIEW_NAMES[mode])
+    mode = look.mode
+    view = view_body(message, _VIEW_NAMES[mode], look.path, look.schema)
     title = " · ".join(part for part in (_format(view, mode), _sizes(message, view, mode)) if part)
     notes = (view.note,) if view.note else ()
     if view.name == "hex":
         return Body(HexLines(view.data), title, mode, notes)
-    return Body(TextLines(view.data, view.language, wrap=wrap), title, mode, notes)
+    return Body(TextLines(view.data, view.language, wrap=look.wrap), title, mode, notes)
 
 
 def _format(view: View, mode: str) -> str:
@@ -113,7 +131,10 @@ class MessageView(SideView):
             return []
         if message is None:
             return [Paragraph(no_response(flow), "dim")]
-        head = request_head(message) if isinstance(message, Request) else response_head(message)
+        if isinstance(message, Request):
+            head = request_head(message)
+        else:
+            head = [*response_head(message), *result_blocks(call_result(message))]
         return [
             *head,
             Blank(),

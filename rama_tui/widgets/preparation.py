@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.errors import RamaError
 from rama_proxy.model.flow import Flow
-from rama_tui.widgets.message_view import Body, prepare
+from rama_tui.widgets.message_view import Body, Look, prepare
 from rama_tui.widgets.raw_view import Wire, prepare_wire
 
 REQUEST, RESPONSE = "request", "response"
@@ -39,8 +40,9 @@ class Prepared:
 class Preparation:
     """Reads with `load_bodies`, one flow at a time, and makes what panes show of it."""
 
-    def __init__(self, load_bodies: Callable[[Flow], None]) -> None:
+    def __init__(self, load_bodies: Callable[[Flow], None], schema: Schema | None = None) -> None:
         self._load_bodies = load_bodies
+        self._schema = schema
         self._reading = threading.Lock()
         self.loaded: Flow | None = None  # whose chunks are there
 
@@ -66,7 +68,8 @@ class Preparation:
             elif problem:
                 result.bodies[side] = Body(None, "", mode, (problem,))
             else:
-                result.bodies[side] = prepare(message, mode, wrap=wrap)
+                look = Look(mode, wrap, flow.request.path, self._schema)
+                result.bodies[side] = prepare(message, look)
         return result
 
     def carry_over(self, before: Flow, flow: Flow) -> bool:

@@ -15,6 +15,7 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from rama_proxy.content.protobuf_schema import parse_descriptors
 from rama_proxy.filters import Where, parse_filter
 from rama_proxy.model.flow import Flow
 from rama_proxy.store.writer import Writer
@@ -24,7 +25,9 @@ from rama_tui.screens.help import HelpScreen
 from rama_tui.session import RUNNING, STOPPED, Facts, Session
 from rama_tui.widgets.flow_list import FlowList
 from rama_tui.widgets.status_bar import StatusBar
+from tests.support.descriptors import SHOP
 from tests.support.flows import make_flow, make_flows, make_store
+from tests.support.grpc_flows import call
 from tests.support.tui import (
     eventually,
     line_of,
@@ -115,6 +118,17 @@ async def test_the_open_flow_follows_the_cursor(store: Path) -> None:
         await until_shows(pilot, "#4 ")
         await pilot.press("K", "K")
         await until_shows(pilot, "#2 ")
+
+
+async def test_grpc_calls_show_their_status_and_their_fields_by_name(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "a.db", [call(1), call(2, "5")])
+    schema = parse_descriptors(SHOP)
+    async with shown(Session(path, schema=schema), size=(160, 45)) as pilot:
+        await until_shows(pilot, "g5 shop.test")
+        await pilot.press("enter")
+        await until_shows(pilot, "gRPC 0 OK", "shop.v1.GetItem", 'name: "needle"', "kind: TOY  # 2")
+        await pilot.press("j")
+        await until_shows(pilot, "gRPC 5 NOT_FOUND: no such␛ thing!")
 
 
 async def test_zoom_gives_the_open_flow_the_screen(store: Path) -> None:

@@ -38,6 +38,7 @@ ROW = FlowRow(
     comment="",
     rev=1,
     replay_of=None,
+    grpc_status=None,
 )
 
 
@@ -86,6 +87,11 @@ def test_a_finished_exchange() -> None:
         (replace(ROW, status=502, state="error", error="refused"), "✗", "server-error"),
         (replace(ROW, status=None, state="held"), "‖", "held"),
         (replace(ROW, status=200, state="held"), "‖", "held"),
+        (replace(ROW, grpc_status=0), "●", "ok"),
+        (replace(ROW, grpc_status=5), "▲", "client-error"),
+        (replace(ROW, grpc_status=14), "■", "server-error"),
+        (replace(ROW, grpc_status=99), "■", "server-error"),
+        (replace(ROW, grpc_status=0, state="error", error="reset"), "✗", "server-error"),
         (replace(ROW, kind="tcp"), "⇄", "ok"),
         (replace(ROW, kind="tcp", state="active", status=None), "◌", "dim"),
     ],
@@ -105,6 +111,11 @@ def test_every_sign_is_explained_and_one_cell_wide() -> None:
 def test_marks_and_replays_stand_before_the_sign() -> None:
     assert cells(replace(ROW, mark=":star:"))["sign"] == "★●"
     assert cells(replace(ROW, replay_of=3))["sign"] == "↺●"
+
+
+def test_a_grpc_call_that_failed_shows_its_own_status() -> None:
+    shown = [cells(replace(ROW, grpc_status=code))["status"] for code in (None, 0, 5, 16)]
+    assert shown == ["200", "200", "g5", "g16"]
 
 
 def test_what_is_not_known_yet() -> None:

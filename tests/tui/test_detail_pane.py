@@ -12,6 +12,7 @@ from textual.binding import Binding
 from textual.geometry import Offset
 from textual.selection import Selection
 
+from rama_proxy.content.protobuf_schema import Schema, parse_descriptors
 from rama_proxy.errors import StoreError
 from rama_proxy.model.flow import ACTIVE, DONE, Flow
 from rama_proxy.model.headers import Headers
@@ -25,6 +26,7 @@ from rama_tui.widgets.side_view import SideView
 from rama_tui.widgets.tab_bar import TabBar
 from rama_tui.widgets.timing_view import TimingView
 from rama_tui.widgets.tls_view import TlsView
+from tests.support.descriptors import SHOP
 from tests.tui import detail_flows
 from tests.tui.detail_app import DetailApp, settle, texts
 
@@ -59,6 +61,35 @@ async def test_request_and_response_stand_beside_each_other() -> None:
         assert any(row.startswith("── body · JSON · 233 B gzip ─") for row in response)
         assert app.request.region.y == app.response.region.y
         assert "#42 POST https://shop.example.com/v1/cart" in str(app.detail.border_title)
+
+
+def grpc_call() -> Flow:
+    made = detail_flows.exchange()
+    made.request.target = b"/shop.v1.Shop/Get"
+    made.request.headers = Headers([("content-type", "application/grpc")])
+    made.request.body = Body(b"\x00\x00\x00\x00\x04\x0a\x02i7")
+    made.response = Response(200, "OK", "HTTP/2", Headers([("content-type", "application/grpc")]))
+    made.response.body = Body(b"\x00\x00\x00\x00\x08\x0a\x04ball\x20\x02")
+    fields = [("grpc-status", "5"), ("grpc-message", "no%20ball [red]\x1b")]
+    made.response.trailers = Headers(fields)
+    return made
+
+
+@pytest.mark.parametrize("schema", [None, parse_descriptors(SHOP)], ids=["without", "with"])
+async def test_a_grpc_call_shows_its_messages_and_its_result(schema: Schema | None) -> None:
+    app = DetailApp(grpc_call(), schema=schema)
+    async with app.run_test(size=(140, 36)) as pilot:
+        await settle(pilot)
+        request, response = texts(app.request.lines), texts(app.response.lines)
+        assert "gRPC 5 NOT_FOUND: no ball [red]␛" in response
+        assert any(row.startswith("── body · gRPC · 13 B ─") for row in response)
+        if schema is None:
+            assert request[-2:] == ["1 # message 1, 4 B", '2 1: "i7"']
+            assert '2 1: "ball"' in response
+        else:
+            assert request[-2:] == ["1 # message 1, 4 B, shop.v1.GetItem", '2 id: "i7"']
+            assert '2 name: "ball"' in response
+            assert "3 kind: TOY  # 2" in response
 
 
 async def test_they_stack_where_it_is_narrow() -> None:
