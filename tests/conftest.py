@@ -6,9 +6,17 @@ import os
 
 import pytest
 
+from tests.support.http2_origin import http2_origin, tls_http2_origin
 from tests.support.peers import CLIENT_VARIABLES, ca, fault_origin, nginx, tls_fault_origin
 
-__all__ = ["ca", "fault_origin", "nginx", "tls_fault_origin"]
+__all__ = [
+    "ca",
+    "fault_origin",
+    "http2_origin",
+    "nginx",
+    "tls_fault_origin",
+    "tls_http2_origin",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.between import between
 from tests.support.certificates import TestAuthority
 from tests.support.engine import Engine
+
+__all__ = ["between", "engine"]
 
 
 @pytest.fixture

@@ -122,11 +122,14 @@ http {{
            application/javascript js; text/plain txt; }}
   default_type application/octet-stream;
   keepalive_requests 1000000000;
+  absolute_redirect off;
   gzip on; gzip_types application/json; gzip_min_length 200;
   sendfile on; tcp_nopush on;
   server {{
     listen 127.0.0.1:{http};
     listen 127.0.0.1:{https} ssl;
+    listen 127.0.0.1:{https2} ssl http2;
+    listen 127.0.0.1:{h2c} http2;
     ssl_certificate leaf.pem; ssl_certificate_key leaf.pem;
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_session_cache off; ssl_session_tickets off;
@@ -134,17 +137,27 @@ http {{
     location = /204 {{ return 204; }}
     location = /304 {{ return 304; }}
     location = /302 {{ return 302 /1k; }}
+    location = /trailers {{ add_trailer X-Sum 42; alias files/1k; }}
     location = /scheme {{ return 200 "$scheme $host $http_host\\n"; }}
   }}
 }}
 """
 
+PROTOCOLS = b"""<pre id=said></pre><script>
+onload = () => {
+  const entries = ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))
+  said.textContent = entries.map(entry => entry.nextHopProtocol).join(' ')
+}
+</script>"""
+
 
 class Nginx:
     """nginx on an HTTP and an HTTPS port, serving `files` of known bytes.
 
+    Both speak HTTP/1.1 only; `https2` offers HTTP/2 too, `h2c` speaks it alone and without TLS.
     /0, /1k, /100k and /1g have that size (/1g is sparse zeros), /data.json is sent gzipped to who
-    asks, /page.html shows 30 assets; /204, /304 and /302 are those statuses.
+    asks, /page.html shows 30 assets, /protocols.html says by which protocol each of them came;
+    /trailers has some where the version of HTTP allows it; /204, /304 and /302 are those statuses.
     """
 
     def __init__(self, directory: Path, authority: TestAuthority, *, log: bool = True) -> None:
@@ -152,6 +165,9 @@ class Nginx:
         self.http_port, self.https_port = free_port(), free_port()
         self.http = f"http://127.0.0.1:{self.http_port}"
         self.https = f"https://localhost:{self.https_port}"
+        self.https2_port, self.h2c_port = free_port(), free_port()
+        self.https2 = f"https://localhost:{self.https2_port}"
+        self.h2c = f"http://127.0.0.1:{self.h2c_port}"
         self.files = directory / "files"
         self._write_files()
         (directory / "tmp").mkdir()
@@ -159,6 +175,8 @@ class Nginx:
         conf = NGINX_CONF.format(
             http=self.http_port,
             https=self.https_port,
+            https2=self.https2_port,
+            h2c=self.h2c_port,
             access_log="access.log" if log else "off",
         )
         (directory / "nginx.conf").write_text(conf)
@@ -167,7 +185,8 @@ class Nginx:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # it repeats there what error.log has
         )
-        wait_for(lambda: listens(self.http_port) and listens(self.https_port), "nginx to listen")
+        ports = (self.http_port, self.https_port, self.https2_port, self.h2c_port)
+        wait_for(lambda: all(map(listens, ports)), "nginx to listen")
 
     def _write_files(self) -> None:
         self.files.mkdir(parents=True)
@@ -176,7 +195,9 @@ class Nginx:
         with (self.files / "1g").open("wb") as file:
             file.truncate(1 << 30)
         (self.files / "data.json").write_bytes(b'{"items": [' + b"1234567, " * 400 + b"0]}")
-        (self.files / "page.html").write_bytes(self._page())
+        page = self._page()
+        (self.files / "page.html").write_bytes(page)
+        (self.files / "protocols.html").write_bytes(page + PROTOCOLS)
 
     def _page(self) -> bytes:
         """A page of ten styles, ten scripts and ten pictures; the title counts what loaded."""
