@@ -155,8 +155,7 @@ class Http1Server:
         self.stream = stream
         self._reused = reused
         self._conn = conn
-        self._busy = True  # counted as such in conn.links
-        conn.links.busy += 1
+        self._busy = True  # as `conn.links` counts
         self._key = key
         self._method = ""
         self._upgrade = False  # the request asked for another protocol

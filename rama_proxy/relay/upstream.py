@@ -43,22 +43,43 @@ async def server_for(conn: Conn, flow: Flow, assigned: Place, *, fresh: bool = F
             if not websocket or link.http2.peer_connect_protocol:
                 flow.server = link.channel.info
                 return Http2Server(link)
-        elif conn.links.busy >= MAX_HTTP1:
-            await _wait_turn(conn)
-            continue
-        elif not fresh and (side := await _waiting(conn, key)) is not None:
-            flow.server = side.stream.info
-            return side
-        if link is None and key in conn.links.dialling:
+        elif key in conn.links.dialling:
             await _wait_for_dial(conn, key)
             continue
-        stream = await _dial(conn, flow, key, http1=link is not None)
-        if link is not None:
-            return Http1Server(conn, key, stream, reused=False)
-        if not speaks_http2(conn, key[0], stream):
-            conn.links.http1.add(key)
-            return Http1Server(conn, key, stream, reused=False)
-        adopt(conn, key, stream)
+        if conn.links.busy >= MAX_HTTP1:
+            await _wait_turn(conn)
+            continue
+        side = await _http1_side(conn, flow, key, fresh=fresh, http1=link is not None)
+        if side is not None:
+            return side
+
+
+async def _http1_side(
+    conn: Conn, flow: Flow, key: Key, *, fresh: bool, http1: bool
+) -> Http1Server | None:
+    """A connection that waited, or a new one; None where that turned out to speak HTTP/2.
+
+    `http1`: it must not, and is none that waited.
+    """
+    links = conn.links
+    links.busy += 1
+    side: Http1Server | None = None
+    try:
+        if not fresh and not http1:
+            side = await _waiting(conn, key)
+        if side is None:
+            stream = await _dial(conn, flow, key, http1=http1)
+            if not http1 and speaks_http2(conn, key[0], stream):
+                adopt(conn, key, stream)
+                return None
+            if not http1:
+                links.http1.add(key)
+            side = Http1Server(conn, key, stream, reused=False)
+    finally:
+        if side is None:
+            links.free()
+    flow.server = side.stream.info
+    return side
 
 
 def _destination(conn: Conn, flow: Flow, assigned: Place) -> Key:
