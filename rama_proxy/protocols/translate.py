@@ -77,7 +77,10 @@ def request_to_http1(
         fields += [(b"upgrade", b"websocket"), (b"connection", b"Upgrade")]
         fields.append((b"sec-websocket-key", to_bytes(websocket_key)))
         notes.append("extended CONNECT sent as Upgrade: websocket")
-    elif has_body and b"content-length" not in names and method != "CONNECT":
+    elif (
+        has_body and method != "CONNECT" and (b"content-length" not in names or b"trailer" in names)
+    ):
+        fields = _without(fields, {b"content-length"}, notes)  # chunks alone carry trailers
         fields.append((b"transfer-encoding", b"chunked"))
         notes.append("body sent in chunks")
     elif method in _WITH_CONTENT and b"content-length" not in names:
@@ -107,8 +110,7 @@ def request_to_http2(
     pseudo["a"] = (b":authority", _authority(request))
     if method != b"CONNECT" or protocol:
         pseudo["s"] = (b":scheme", to_bytes(request.scheme))
-        path = b"*" if request.target == b"*" else to_bytes(request.path)
-        pseudo["p"] = (b":path", path or b"/")
+        pseudo["p"] = (b":path", _origin_form(request))
     if protocol:
         pseudo["P"] = (b":protocol", to_bytes(protocol))
     order = dict.fromkeys([*request.pseudo_order, *CHROMIUM_ORDER, "P"])
@@ -252,6 +254,12 @@ def _join_cookies(fields: list[Field], notes: list[str]) -> list[Field]:
             joined.append((b"cookie", b"; ".join(crumbs)))
             crumbs = []
     return joined
+
+
+def _origin_form(request: Request) -> bytes:
+    """The target without scheme and authority, byte for byte where it has none."""
+    target = request.target
+    return target if target[:1] in (b"/", b"*") else to_bytes(request.path) or b"/"
 
 
 def _authority(request: Request) -> bytes:

@@ -30,6 +30,9 @@ from rama_proxy.protocols.http2_limits import Limits
 from rama_proxy.relay.http2_stream import Http2Stream, client_left
 
 SLICE = 64 * 1024  # bytes of one stream that go out before others have their turn
+RESET_DELAY = (
+    0.1  # seconds; curl 7.88 takes a RST_STREAM that comes with the response for a failure
+)
 ALONE = 512 * 1024  # the same where there are no others
 
 
@@ -117,7 +120,9 @@ class Link:
             self._schedule()
 
     def reset(self, stream: Http2Stream, code: int) -> None:
-        """End `stream` with RST_STREAM."""
+        """End `stream` with RST_STREAM, if it has not ended."""
+        if stream.lost:
+            return
         self.http2.reset(stream.number, code)
         self._forget(stream)
         self._schedule()
@@ -129,7 +134,8 @@ class Link:
         if stream.eof:
             self._forget(stream)
         elif stream.phase is CLOSING and not self.client_side:
-            self.reset(stream, Code.NO_ERROR)  # RFC 9113 8.1
+            # RFC 9113 8.1: what the client still sends is not wanted.
+            self._loop.call_later(RESET_DELAY, self.reset, stream, Code.NO_ERROR)
 
     @property
     def usable(self) -> bool:

@@ -19,7 +19,8 @@ def offers(conn: Conn, offered: tuple[bytes, ...]) -> tuple[bytes, ...]:
     if options.upstream_http == PREFER_2:
         return (HTTP2, HTTP1)
     if options.upstream_http == ONLY_1 or not options.http2:
-        return tuple([name for name in offered if name != HTTP2])
+        kept = tuple([name for name in offered if name != HTTP2])
+        return kept if HTTP1 in kept or HTTP2 not in offered else (HTTP1,)
     return offered
 
 

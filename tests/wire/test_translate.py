@@ -349,3 +349,20 @@ def test_trailers_lose_what_is_no_trailer() -> None:
 
 def test_accept_of_rfc_6455() -> None:
     assert websocket_accept("dGhlIHNhbXBsZSBub25jZQ==") == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+def test_announced_trailers_are_sent_in_chunks() -> None:
+    pseudo: list[Field] = [(b":method", b"PUT"), *GET[1:]]
+    request = h2_request(pseudo, [(b"content-length", b"4"), (b"trailer", b"x-sum")])
+    made, notes = request_to_http1(request, has_body=True)
+    assert serialize_request(made) == (
+        b"PUT /x?y HTTP/1.1\r\nhost: a.example\r\ntrailer: x-sum\r\n"
+        b"transfer-encoding: chunked\r\n\r\n"
+    )
+    assert "content-length dropped" in notes
+
+
+def test_a_path_goes_on_byte_for_byte() -> None:
+    path = b"/caf\xc3\xa9\xff"
+    pseudo, _, _ = request_to_http2(h2_request([*GET[:3], (b":path", path)], []))
+    assert (b":path", path) in pseudo
