@@ -109,8 +109,8 @@ class FlowPane(Box):
 
     @on(FlowList.Highlighted)
     def _follow_cursor(self, event: FlowList.Highlighted) -> None:
-        if self.is_open and event.flow_id != self._shown:
-            self._show(event.flow_id)
+        if self.is_open and event.row_id != self._shown:
+            self._show(event.row_id)
 
     @on(FlowList.Opened)
     def _double_clicked(self) -> None:
