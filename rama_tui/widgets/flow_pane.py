@@ -10,6 +10,7 @@ from textual.containers import Container as Box
 
 from rama_proxy.model.flow import Flow
 from rama_tui.flow_view import ReadPage
+from rama_tui.message_source import MessageSource
 from rama_tui.widgets.detail import Detail
 from rama_tui.widgets.empty_state import EmptyState
 from rama_tui.widgets.flow_list import FlowList
@@ -20,7 +21,8 @@ RETRY = 0.05  # seconds
 class FlowPane(Box):
     """List and detail. Which of them are in sight follows from the screen's width.
 
-    `load_flow` reads a flow without bodies, `load_bodies` fills them in from a thread.
+    `load_flow` reads a flow without bodies, `load_bodies` fills them in from a thread, `messages`
+    has those of flows that have some.
     """
 
     DEFAULT_CSS = """
@@ -45,11 +47,12 @@ class FlowPane(Box):
         read_page: ReadPage,
         load_flow: Callable[[int], Flow | None],
         load_bodies: Callable[[Flow], None],
+        messages: MessageSource | None = None,
     ) -> None:
         super().__init__()
         self.flow_list = FlowList(read_page)
         self.empty_state = EmptyState()
-        self.detail = Detail(load_bodies)
+        self.detail = Detail(load_bodies, messages)
         self._load_flow = load_flow
         self._shown: int | None = None
 

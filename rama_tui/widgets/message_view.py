@@ -22,7 +22,7 @@ from rama_tui.widgets.hex_view import HexLines
 from rama_tui.widgets.lines_view import Block
 from rama_tui.widgets.side_view import SideView
 
-_VIEW_NAMES = {"pretty": "auto", "raw": "raw", "hex": "hex"}
+VIEW_NAMES = {"pretty": "auto", "raw": "raw", "hex": "hex"}
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,7 +39,7 @@ def prepare(message: Message | None, mode: str, *, wrap: bool = False) -> Body |
     """The body of `message` in `mode`, None without one. Slow for a large one."""
     if message is None or not message.body.chunks:
         return None
-    view = view_body(message, _VIEW_NAMES[mode])
+    view = view_body(message, VIEW_NAMES[mode])
     title = " · ".join(part for part in (_format(view, mode), _sizes(message, view, mode)) if part)
     notes = (view.note,) if view.note else ()
     if view.name == "hex":
@@ -65,7 +65,7 @@ def _sizes(message: Message, view: View, mode: str) -> str:
 class MessageView(SideView):
     """The request or the response of a flow."""
 
-    MODES: ClassVar[tuple[str, ...]] = tuple(_VIEW_NAMES)
+    MODES: ClassVar[tuple[str, ...]] = tuple(VIEW_NAMES)
 
     def __init__(self, side: str, id: str | None = None) -> None:  # noqa: A002  Textual's name
         super().__init__(side, id)

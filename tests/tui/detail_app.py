@@ -9,6 +9,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from rama_proxy.model.flow import Flow
+from rama_tui.message_source import MessageSource
 from rama_tui.themes import DARK, LIGHT
 from rama_tui.widgets.detail import Detail
 from rama_tui.widgets.lines_view import LinesView
@@ -23,16 +24,17 @@ class DetailApp(App[None]):
         flow: Flow | None = None,
         load: Callable[[Flow], None] = lambda flow: None,
         theme: str = DARK.name,
+        messages: MessageSource | None = None,
     ) -> None:
         super().__init__()
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme
-        self._first, self._load = flow, load
+        self._first, self._load, self._messages = flow, load, messages
 
     def compose(self) -> ComposeResult:
         """The pane alone."""
-        yield Detail(self._load, now=lambda: datetime(2026, 6, 1, tzinfo=UTC))
+        yield Detail(self._load, self._messages, now=lambda: datetime(2026, 6, 1, tzinfo=UTC))
 
     def on_mount(self) -> None:
         """Show the flow."""
