@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from rama_proxy.model.flow import ACTIVE
 from rama_tui.themes import DARK, LIGHT
+from rama_tui.widgets.messages_pane import MessagesPane
 from tests.tui.detail_app import DetailApp, settle
 from tests.tui.message_flows import CHAT, store_of, websocket
 
@@ -82,6 +83,12 @@ def test_none_yet(snap_compare: Compare, tmp_path: Path) -> None:
 def test_a_mistake_in_the_filter(snap_compare: Compare, tmp_path: Path) -> None:
     source = store_of(tmp_path / "a.db", websocket())
     app = DetailApp(websocket(), messages=source)
-    keys = ("slash", *"~text & ~bimary")
-    assert snap_compare(app, terminal_size=SMALL, run_before=pressed(*keys))
+
+    async def prepare(pilot: Pilot[None]) -> None:
+        await pressed("slash")(pilot)
+        app.query_one(MessagesPane).bar.input.value = "~text & ~bimary"  # all at once
+        await pilot.press("end")
+        await settle(pilot)
+
+    assert snap_compare(app, terminal_size=SMALL, run_before=prepare)
     source.close()
