@@ -16,7 +16,7 @@ from click_man.core import write_man_pages
 from rama_proxy import __version__
 from rama_proxy.cli import main
 from rama_proxy.config import OptionInfo, option_infos
-from rama_proxy.filters import OPERATORS, Operator
+from rama_proxy.filters import MESSAGE_OPERATORS, OPERATORS, Operator
 from rama_tui.actions import ACTIONS, PLACES, key_names
 
 MANUAL_DATE = "November 2026"  # of the last change to the commands that a reader would notice
@@ -63,6 +63,13 @@ mean and. A word without an operator is looked for in the URL. An argument is a 
 that matches anywhere, whatever the case; quote it if it has spaces, `~`, quotes or parentheses.
 """
 
+MESSAGE_FILTERS = """
+## Messages of a flow
+
+The list of a flow's messages (a WebSocket's, for one) has a filter of its own in the same language,
+with these operators. A word without one is looked for in what the messages say, as bytes.
+"""
+
 KEYS = """\
 # Keys
 
@@ -91,9 +98,11 @@ def option_row(info: OptionInfo) -> str:
 
 def filters_page() -> str:
     """Every operator."""
-    parts = [FILTERS, NOTE.format(source="rama_proxy/filters/fields.py")]
-    parts.append("\n| operator | |\n|---|---|\n")
-    parts.extend(operator_row(operator) for operator in OPERATORS.values())
+    parts = [FILTERS, NOTE.format(source="rama_proxy/filters/fields.py and messages.py")]
+    for operators in (OPERATORS, MESSAGE_OPERATORS):
+        parts.append(MESSAGE_FILTERS if operators is MESSAGE_OPERATORS else "")
+        parts.append("\n| operator | |\n|---|---|\n")
+        parts.extend(operator_row(operator) for operator in operators.values())
     return "".join(parts)
 
 

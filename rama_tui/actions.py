@@ -12,11 +12,13 @@ from typing import NamedTuple
 from textual.binding import Binding, BindingType
 
 EVERYWHERE, FLOWS, OPEN, LIST, TYPING = "everywhere", "flows", "open", "list", "typing"
+MESSAGES = "messages"
 PLACES = {
     EVERYWHERE: "Everywhere",
     FLOWS: "Flows",
     OPEN: "While a flow is open",
-    LIST: "Moving in the list",
+    MESSAGES: "Messages of a flow",
+    LIST: "Moving in a list",
     TYPING: "In the filter line",
 }
 
@@ -71,17 +73,93 @@ ACTIONS = (
     Action("close", "escape,q", "close", "Back", "Close the opened flow.", OPEN, "Back"),
     Action("zoom", "z", "zoom", "Zoom", "Give it the whole screen, or back.", OPEN, "Zoom"),
     Action(
-        "tab.next", "right_square_bracket", "open_tab(1)", "Next tab", "TLS, timing, raw.", OPEN
+        "tab.next",
+        "right_square_bracket",
+        "open_tab(1)",
+        "Next tab",
+        "Messages, TLS, timing, raw.",
+        OPEN,
     ),
     Action("tab.previous", "left_square_bracket", "open_tab(-1)", "Previous tab", "Back.", OPEN),
-    Action("down", "down,j", "move(1)", "Down", "To the next flow.", LIST, palette=False),
-    Action("up", "up,k", "move(-1)", "Up", "To the flow before.", LIST, palette=False),
+    Action(
+        "messages.filter",
+        "slash,f",
+        "filter",
+        "Filter messages",
+        "Narrow the list of messages as you type; enter keeps the filter, escape the one before.",
+        MESSAGES,
+        "Filter",
+        priority=True,
+    ),
+    Action(
+        "messages.read",
+        "enter",
+        "read",
+        "Read message",
+        "Go into the message, to scroll it.",
+        MESSAGES,
+        "Read",
+    ),
+    Action(
+        "messages.back",
+        "escape",
+        "step_back",
+        "Back to the messages",
+        "From the message to the list, and then show all messages again.",
+        MESSAGES,
+        "List",
+    ),
+    Action(
+        "messages.copy",
+        "y",
+        "copy",
+        "Copy message",
+        "Put what it says into the clipboard as it was sent, bytes as hexadecimal.",
+        MESSAGES,
+        "Copy",
+    ),
+    Action(
+        "messages.follow",
+        "F",
+        "follow",
+        "Follow messages",
+        "Stay at the newest message, or stop; at the end of the list it does so by itself.",
+        MESSAGES,
+        "Follow",
+    ),
+    Action(
+        "messages.view",
+        "v",
+        "next_view",
+        "View message",
+        "Show the message formatted, as sent, or as bytes.",
+        MESSAGES,
+        "View",
+    ),
+    Action(
+        "messages.wrap",
+        "w",
+        "toggle_wrap",
+        "Wrap message",
+        "Break long lines of the message at the edge, or not.",
+        MESSAGES,
+    ),
+    Action(
+        "messages.zoom",
+        "Z",
+        "zoom_message",
+        "Zoom message",
+        "Give the message the place of the list too, or back.",
+        MESSAGES,
+    ),
+    Action("down", "down,j", "move(1)", "Down", "To the next row.", LIST, palette=False),
+    Action("up", "up,k", "move(-1)", "Up", "To the row before.", LIST, palette=False),
     Action(
         "page.down",
         "pagedown,space",
         "page(1)",
         "Page down",
-        "By as many flows as are in sight.",
+        "By as many rows as are in sight.",
         LIST,
         palette=False,
     ),
@@ -90,7 +168,7 @@ ACTIONS = (
         "pageup,b",
         "page(-1)",
         "Page up",
-        "By as many flows as are in sight.",
+        "By as many rows as are in sight.",
         LIST,
         palette=False,
     ),
@@ -106,8 +184,8 @@ ACTIONS = (
     Action(
         "half.up", "ctrl+u", "page(-0.5)", "Half a page up", "By half as many.", LIST, palette=False
     ),
-    Action("top", "g,home", "top", "Top", "To the oldest flow.", LIST),
-    Action("bottom", "G,end", "bottom", "Bottom", "To the newest flow, and follow.", LIST),
+    Action("top", "g,home", "top", "Top", "To the oldest.", LIST),
+    Action("bottom", "G,end", "bottom", "Bottom", "To the newest, and follow.", LIST),
     Action(
         "filter.keep", "enter", "keep", "Keep", "Back to the list with this filter.", TYPING, "Keep"
     ),

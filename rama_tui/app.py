@@ -16,7 +16,7 @@ from textual.binding import BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
 
-from rama_tui.actions import ACTIONS, EVERYWHERE, FLOWS, LIST, OPEN, bindings
+from rama_tui.actions import ACTIONS, EVERYWHERE, FLOWS, LIST, MESSAGES, OPEN, bindings
 from rama_tui.escape import Escape
 from rama_tui.screens.flows import Exporters, FlowsScreen
 from rama_tui.screens.help import HelpScreen
@@ -86,6 +86,8 @@ class RamaApp(App[int]):
         nodes: dict[str, DOMNode] = {EVERYWHERE: self}
         if isinstance(screen, FlowsScreen):
             nodes |= {FLOWS: screen, OPEN: screen, LIST: screen.flow_list}
+            if screen.pane.is_open and (messages := screen.pane.detail.messages) is not None:
+                nodes[MESSAGES] = messages
         for action in ACTIONS:
             node = nodes.get(action.place)
             if action.palette and node is not None and node.check_action(action.call, ()):

@@ -20,6 +20,7 @@ from rama_proxy.errors import ControlError
 from rama_proxy.model.flow import Flow
 from rama_proxy.store.reader import Reader
 from rama_tui.child import ChildEngine
+from rama_tui.message_source import MessageSource
 
 RUNNING, STOPPED, ABSENT = "running", "stopped", "absent"
 RATES_KEPT = 40
@@ -61,6 +62,7 @@ class Session:
         self.schema = schema
         self.reader = Reader(path)
         self.tail_reader = Reader(path)  # for questions in a thread, while the screen reads
+        self.messages = MessageSource(self.open_reader)
         self.engine = RUNNING if child is not None else ABSENT
         self.engine_error = ""
         self.facts = self._first_facts()
@@ -129,6 +131,7 @@ class Session:
         """Close the store."""
         self.reader.close()
         self.tail_reader.close()
+        self.messages.close()
         if self._body_reader is not None:
             self._body_reader.close()
 

@@ -24,7 +24,8 @@ from rama_tui.app import RamaApp
 from rama_tui.child import ChildEngine, engine_command
 from rama_tui.screens.flows import FlowsScreen
 from rama_tui.session import RUNNING, Session
-from rama_tui.widgets.detail import TLS, Detail
+from rama_tui.widgets.detail import Detail
+from rama_tui.widgets.detail_tabs import TLS
 
 HERE = Path(__file__).resolve().parent
 SIZES = ((140, 45), (80, 24))

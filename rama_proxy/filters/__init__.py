@@ -8,6 +8,17 @@ from __future__ import annotations
 
 from rama_proxy.errors import FilterError
 from rama_proxy.filters.fields import FUNCTIONS, OPERATORS, Operator, Where
+from rama_proxy.filters.messages import MESSAGE_OPERATORS, parse_message_filter
 from rama_proxy.filters.syntax import Filter, parse_filter
 
-__all__ = ["FUNCTIONS", "OPERATORS", "Filter", "FilterError", "Operator", "Where", "parse_filter"]
+__all__ = [
+    "FUNCTIONS",
+    "MESSAGE_OPERATORS",
+    "OPERATORS",
+    "Filter",
+    "FilterError",
+    "Operator",
+    "Where",
+    "parse_filter",
+    "parse_message_filter",
+]

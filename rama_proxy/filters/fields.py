@@ -16,6 +16,7 @@ from rama_proxy.filters.search import (
     in_headers,
     in_messages,
     search_body,
+    search_bytes,
     search_field,
     search_headers,
     search_lines,
@@ -34,6 +35,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., int]]] = {
     "rama_headers": (2, search_headers),
     "rama_field": (3, search_field),
     "rama_body": (3, search_body),
+    "rama_bytes": (2, search_bytes),
 }
 
 _ASSETS = "text/javascript|application/(x-)?javascript|text/css|image/|font/|application/font"

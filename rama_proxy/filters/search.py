@@ -98,6 +98,11 @@ def search_body(pattern: str, data: bytes | None, content_encoding: str | None) 
     return _byte_regex(pattern).search(data) is not None
 
 
+def search_bytes(pattern: str, data: bytes) -> int:
+    """Whether the regex is found in `data` as it is."""
+    return _byte_regex(pattern).search(data) is not None
+
+
 def in_headers(pattern: str, message: Message | None) -> bool:
     """As `search_headers`, for a message."""
     return message is not None and bool(search_lines(pattern, _lines(_pairs(message.headers))))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,16 +52,21 @@ class Filter:
         return self.condition
 
 
-def parse_filter(text: str) -> Filter:
-    """The filter that `text` says; empty text selects every flow.
+def parse_filter(
+    text: str,
+    operators: Mapping[str, Operator] = OPERATORS,
+    word: Operator = OPERATORS["u"],
+) -> Filter:
+    """The filter that `text` says; empty text selects everything.
 
-    Raises FilterError with the position of the mistake and, where one is near, what was meant.
+    `operators` are those that there are, by their codes, and `word` is what a word alone stands
+    for. Raises FilterError with the position of the mistake and, where one is near, what was meant.
     """
     if not text.strip():
         return Filter(text, lambda flow: True, Where("1"))
     if len(text) > MAX_LENGTH:
         raise FilterError(f"a filter of {len(text)} letters; {MAX_LENGTH} are read", MAX_LENGTH)
-    condition = _Parser(text).parse()
+    condition = _Parser(text, operators, word).parse()
     return Filter(text, condition.matches, condition.where)
 
 
@@ -88,8 +93,10 @@ def _tokens(text: str) -> list[Token]:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, operators: Mapping[str, Operator], word: Operator) -> None:
         self._tokens = _tokens(text)
+        self._operators = operators
+        self._word = word
         self._index = 0
         self._terms = 0
 
@@ -146,16 +153,14 @@ class _Parser:
         if token.kind == "code":
             return self._operator(token)
         if token.kind == "word":
-            check_regex(token.text, token.position)
-            return OPERATORS["u"].make(token.text)
+            return _of_regex(self._word, token)
         raise FilterError(_missing(token, self._tokens[: self._index - 1]), token.position)
 
     def _operator(self, token: Token) -> Condition:
-        operator = OPERATORS.get(token.text[1:])
+        operator = self._operators.get(token.text[1:])
         if operator is None:
-            raise FilterError(
-                f"there is no operator {token.text}", token.position, _nearest(token.text[1:])
-            )
+            hint = _nearest(token.text[1:], self._operators)
+            raise FilterError(f"there is no operator {token.text}", token.position, hint)
         if not operator.takes:
             return operator.make("")
         argument = self._tokens[self._index]
@@ -163,12 +168,17 @@ class _Parser:
             raise FilterError(_no_argument(operator, argument), argument.position)
         self._index += 1
         if operator.takes.endswith("regex"):
-            check_regex(argument.text, argument.position, operator.takes == "body regex")
-        elif not (argument.text.isascii() and argument.text.isdigit() and len(argument.text) < 19):
+            return _of_regex(operator, argument)
+        if not (argument.text.isascii() and argument.text.isdigit() and len(argument.text) < 19):
             raise FilterError(
                 f"~{operator.code} takes a whole number, not {argument.text!r}", argument.position
             )
         return operator.make(argument.text)
+
+
+def _of_regex(operator: Operator, argument: Token) -> Condition:
+    check_regex(argument.text, argument.position, operator.takes == "body regex")
+    return operator.make(argument.text)
 
 
 def _no_argument(operator: Operator, found: Token) -> str:
@@ -185,14 +195,14 @@ def _missing(token: Token, before: Sequence[Token]) -> str:
     return f"something is missing{after} before {token.text}"
 
 
-def _nearest(code: str) -> str:
+def _nearest(code: str, operators: Mapping[str, Operator]) -> str:
     """What an unknown operator may have meant."""
-    near = difflib.get_close_matches(code, OPERATORS, n=1) or sorted(
-        (known for known in OPERATORS if code.startswith(known)), key=len, reverse=True
+    near = difflib.get_close_matches(code, operators, n=1) or sorted(
+        (known for known in operators if code.startswith(known)), key=len, reverse=True
     )
     if near:
-        return f"did you mean ~{near[0]} ({OPERATORS[near[0]].help})?"
-    return "operators: " + " ".join(f"~{known}" for known in sorted(OPERATORS))
+        return f"did you mean ~{near[0]} ({operators[near[0]].help})?"
+    return "operators: " + " ".join(f"~{known}" for known in sorted(operators))
 
 
 def _all_of(parts: list[Condition]) -> Condition:

@@ -6,28 +6,32 @@ moment. Queries that a filter narrows run the filter's own functions inside SQLi
 
 from __future__ import annotations
 
-import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
-from backports import zstd
-
-from rama_proxy.errors import QueryInterrupted, StoreError
-from rama_proxy.filters import FUNCTIONS, Where
+from rama_proxy.errors import StoreError
+from rama_proxy.filters import Where
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
-from rama_proxy.store.bodies import unpack
 from rama_proxy.store.connection_rows import chain_of, connection_from_row
-from rama_proxy.store.files import newest_store, store_error
+from rama_proxy.store.files import newest_store
 from rama_proxy.store.lock import writer_pid
-from rama_proxy.store.opening import open_for_reading, recover
+from rama_proxy.store.messages import MessageHead, MessageQueries, MessageRow
+from rama_proxy.store.queries import unpack_whole
 from rama_proxy.store.rows import flow_from_row, from_json, to_json
 
-__all__ = ["Changes", "FlowRow", "LogRow", "MessageRow", "Reader", "newest_store", "writer_pid"]
+__all__ = [
+    "Changes",
+    "FlowRow",
+    "LogRow",
+    "MessageHead",
+    "MessageRow",
+    "Reader",
+    "newest_store",
+    "writer_pid",
+]
 
 EVERY = Where("1")
 _FETCH = 256
@@ -54,11 +58,6 @@ _ANNOTATIONS = (
     "SELECT f.id, c.annotations FROM flows f JOIN connections c ON c.id = f.client_id"
     " WHERE f.id IN (SELECT value FROM json_each(?)) AND c.annotations IS NOT NULL"
 )
-_MESSAGES = (
-    "SELECT seq, at, from_client, opcode, size, flags, data FROM messages"
-    " WHERE flow_id = ? AND seq > ? ORDER BY seq LIMIT ?"
-)
-_MESSAGE_COUNT = "SELECT count(*) FROM messages WHERE flow_id = ?"
 _LOG = "SELECT id, at, level, source, message FROM log WHERE id > ? ORDER BY id"
 
 
@@ -113,72 +112,8 @@ class LogRow:
     message: str
 
 
-@dataclass(slots=True)
-class MessageRow:
-    """A message of a flow; `seq` counts both directions from 1.
-
-    `at` is wall-clock seconds, `size` that of the whole message, `data` what was kept; opcodes and
-    flags are those of model.websocket.
-    """
-
-    seq: int
-    at: float
-    from_client: bool
-    opcode: int
-    size: int
-    flags: int
-    data: bytes
-
-
-class Reader:
+class Reader(MessageQueries):
     """A read-only view of the store at `path`. Raises StoreError for what cannot be read."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        recover(path)
-        self._connection = open_for_reading(path)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.create_function("rama_unpack", 2, _unpack_whole, deterministic=True)
-        for name, (count, function) in FUNCTIONS.items():
-            self._connection.create_function(name, count, function, deterministic=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close; the reader is of no more use."""
-        self._connection.close()
-
-    def interrupt(self) -> None:
-        """Stop the query that another thread is waiting for; it raises QueryInterrupted."""
-        self._connection.interrupt()
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname == "SQLITE_INTERRUPT":
-                raise QueryInterrupted("the query was stopped") from error
-            raise store_error(self.path, error) from error
-        except sqlite3.Error as error:
-            raise store_error(self.path, error) from error
-
-    def _all(self, query: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:
-        with self._errors():
-            return self._connection.execute(query, parameters).fetchall()
-
-    def _value(self, query: str, parameters: Sequence[object] = ()) -> Any:
-        rows = self._all(query, parameters)
-        return rows[0][0] if rows else None
-
-    def data_version(self) -> int:
-        """A number that changes when somebody has written; microseconds to ask."""
-        version: int = self._value("PRAGMA data_version")
-        return version
 
     def last_rev(self) -> int:
         """The revision of the latest change."""
@@ -201,11 +136,6 @@ class Reader:
             found = [row[0] for row in self._tuples(_IDS + where.sql, where.params)]
         found.sort()
         return array("q", found)
-
-    def _tuples(self, query: str, parameters: Sequence[object]) -> sqlite3.Cursor:
-        cursor = self._connection.cursor()
-        cursor.row_factory = None
-        return cursor.execute(query, parameters)
 
     def since(self, rev: int, where: Where | None = None, limit: int = 5000) -> Changes:
         """What was written after revision `rev`, oldest change first, at most `limit` flows."""
@@ -272,20 +202,10 @@ class Reader:
         if not rows:
             return b""
         codec, stored, size = rows[0]
-        data = _unpack_whole(codec, stored)
+        data = unpack_whole(codec, stored)
         if data is None or len(data) != size:
             raise StoreError(f"{self.path}: the {side} body of flow {flow_id} is damaged")
         return data
-
-    def messages(self, flow_id: int, after_seq: int = 0, limit: int = 1000) -> list[MessageRow]:
-        """The messages of a flow after number `after_seq`, in order, at most `limit`."""
-        rows = self._all(_MESSAGES, (flow_id, after_seq, limit))
-        return [MessageRow(row[0], row[1] / 1e6, bool(row[2]), *row[3:]) for row in rows]
-
-    def message_count(self, flow_id: int) -> int:
-        """How many messages a flow has."""
-        count: int = self._value(_MESSAGE_COUNT, (flow_id,))
-        return count
 
     def annotations(self, ids: Iterable[int]) -> dict[int, dict[str, str]]:
         """For each of these flows what addons noted on its client's connection."""
@@ -301,14 +221,6 @@ class Reader:
         """What the engine noted under `key`."""
         value: str | None = self._value("SELECT value FROM meta WHERE key = ?", (key,))
         return value
-
-
-def _unpack_whole(codec: int, data: bytes) -> bytes | None:
-    """`unpack` for queries: one damaged body must not end a search through all."""
-    try:
-        return unpack(codec, data)
-    except zstd.ZstdError:
-        return None
 
 
 def _flow_row(row: tuple[Any, ...]) -> FlowRow:

@@ -71,7 +71,13 @@ class FlowsScreen(Screen[None]):
         yield HeaderBar(self.session.path)
         yield FilterBar(lambda: self.pane.focus_main())
         session = self.session
-        yield FlowPane(self._read_page, self._load_flow, session.load_bodies, session.schema)
+        yield FlowPane(
+            self._read_page,
+            self._load_flow,
+            session.load_bodies,
+            session.messages,
+            schema=session.schema,
+        )
         yield StatusBar()
         yield Footer(compact=True)
 
@@ -219,7 +225,8 @@ class FlowsScreen(Screen[None]):
             case "clear_filter":
                 return bool(self.filter_bar.filter.text)
             case "filter":
-                return not self.filter_bar.has_focus_within
+                own = pane.detail.messages  # has a filter of its own
+                return not self.filter_bar.has_focus_within and not (own and own.has_focus_within)
             case "open" | "follow":
                 return not pane.detail.has_focus_within
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from rich.style import Style
@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
 
-from rama_proxy.filters import OPERATORS
+from rama_proxy.filters import MESSAGE_OPERATORS, OPERATORS, Operator
 from rama_tui.actions import ACTIONS, PLACES, key_names
 from rama_tui.columns import SIGNS
 from rama_tui.looks import look
@@ -87,7 +87,8 @@ def help_sections() -> Iterator[tuple[str, Rows]]:
         )
     yield "In an open flow", list(_keys_of([*Detail.BINDINGS, *SideView.BINDINGS]))
     yield "Signs in the list", list(SIGNS.items())
-    yield "Filters", [*EXAMPLES, *_operators()]
+    yield "Filters", [*EXAMPLES, *_operators(OPERATORS)]
+    yield "Filters of messages", _operators(MESSAGE_OPERATORS)
 
 
 def help_table(title_style: Style, name_style: Style) -> Table:
@@ -103,8 +104,8 @@ def help_table(title_style: Style, name_style: Style) -> Table:
     return table
 
 
-def _operators() -> Rows:
-    for operator in OPERATORS.values():
+def _operators(operators: Mapping[str, Operator]) -> Rows:
+    for operator in operators.values():
         yield f"~{operator.code} {operator.takes}".strip(), operator.help
 
 

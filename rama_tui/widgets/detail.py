@@ -1,4 +1,4 @@
-"""The opened flow: request beside response, TLS and fingerprints, timing, raw bytes.
+"""The opened flow: request beside response, messages, TLS and fingerprints, timing, raw bytes.
 
 `show` costs next to nothing: what is drawn waits until the cursor rests, and bodies are read,
 decoded and formatted in a thread.
@@ -25,8 +25,12 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.model.flow import DONE, Flow
 from rama_proxy.model.text import escape_text
+from rama_tui.message_source import MessageSource
+from rama_tui.widgets.detail_tabs import EXCHANGE, MESSAGES, RAW, TIMING, TLS, TabChoice, tabs_of
 from rama_tui.widgets.lines_view import LinesView
 from rama_tui.widgets.message_view import Body, MessageView
+from rama_tui.widgets.messages_pane import MessagesPane
+from rama_tui.widgets.payload_view import PayloadView
 from rama_tui.widgets.preparation import REQUEST, RESPONSE, Preparation, Prepared, Wanted
 from rama_tui.widgets.raw_view import RawView
 from rama_tui.widgets.side_view import SideView
@@ -38,21 +42,14 @@ REST = 0.06  # seconds; a held key repeats every 33 ms
 BURST = 0.25  # seconds between calls that belong together
 GRACE = 0.04  # seconds in which a body comes into the same frame as its head
 SIDE_BY_SIDE = 96  # cells from which the response stands beside the request
-MESSAGES, TLS, TIMING, RAW = "messages", "tls", "timing", "raw"
-TABS = (
-    (MESSAGES, "Request · Response"),
-    (TLS, "TLS & fingerprint"),
-    (TIMING, "Timing"),
-    (RAW, "Raw"),
-)
 BODIES = "detail-bodies"  # the group of our workers
 
 
 class Detail(Widget):
     """Shows one flow. `load_bodies` fills in its bodies; it is called in a thread, once at a time.
 
-    It may raise a RamaError, which is shown where the body would be. `now` is what the expiry of
-    certificates is counted from.
+    It may raise a RamaError, which is shown where the body would be. `messages` has those of flows
+    that have some. `now` is what the expiry of certificates is counted from.
     """
 
     DEFAULT_CSS = """
@@ -89,14 +86,14 @@ class Detail(Widget):
             "tab(-1)",
             "Previous tab",
             show=False,
-            tooltip="Request and response, TLS, timing, raw: one back.",
+            tooltip="Request and response, messages, TLS, timing, raw: one back.",
             id="detail.tab.previous",
         ),
         Binding(
             "right_square_bracket",
             "tab(1)",
             "Next tab",
-            tooltip="Request and response, TLS, timing, raw: one on.",
+            tooltip="Request and response, messages, TLS, timing, raw: one on.",
             id="detail.tab.next",
         ),
     ]
@@ -104,6 +101,7 @@ class Detail(Widget):
     def __init__(
         self,
         load_bodies: Callable[[Flow], None],
+        messages: MessageSource | None = None,
         *,
         schema: Schema | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -113,6 +111,8 @@ class Detail(Widget):
         super().__init__(id=id, classes=classes)
         self._preparation = Preparation(load_bodies, schema)
         self._now = now
+        self._pane = MessagesPane(messages, id=MESSAGES)
+        self._choice = TabChoice()
         self._wanted: Flow | None = None
         self._flow: Flow | None = None  # is shown, or is being prepared
         self._drawn: Flow | None = None  # is shown by the line above and the heads
@@ -125,12 +125,13 @@ class Detail(Widget):
     def compose(self) -> ComposeResult:
         """Banner, tabs and what they switch between."""
         yield Static(classes="detail--banner", markup=False)
-        yield TabBar(TABS)
+        yield TabBar(tabs_of(None, 0))
         yield Static("No flow selected.", classes="detail--empty", markup=False)
-        with ContentSwitcher(initial=MESSAGES):
-            with Horizontal(id=MESSAGES, classes="detail--pair"):
+        with ContentSwitcher(initial=EXCHANGE):
+            with Horizontal(id=EXCHANGE, classes="detail--pair"):
                 yield MessageView(REQUEST)
                 yield MessageView(RESPONSE)
+            yield self._pane
             yield TlsView(id=TLS)
             yield TimingView(id=TIMING)
             with Horizontal(id=RAW, classes="detail--pair"):
@@ -150,14 +151,20 @@ class Detail(Widget):
 
     @property
     def tab(self) -> str:
-        """The active tab: "messages", "tls", "timing" or "raw"."""
+        """The active tab: "exchange", "messages", "tls", "timing" or "raw"."""
         return self.query_one(TabBar).active
 
     @property
     def is_settled(self) -> bool:
         """Whether all that was asked for is on the screen."""
         busy = any(worker.group == BODIES and not worker.is_finished for worker in self.workers)
-        return self._rest is None and self._grace is None and not busy
+        waits = busy or (self.tab == MESSAGES and not self._pane.is_settled)
+        return self._rest is None and self._grace is None and not waits
+
+    @property
+    def messages(self) -> MessagesPane | None:
+        """The pane of messages while it is the active tab."""
+        return self._pane if self.tab == MESSAGES else None
 
     def show(self, flow: Flow | None) -> None:
         """Show `flow`: at once, or in a burst of calls as soon as it is over for REST seconds.
@@ -178,15 +185,34 @@ class Detail(Widget):
         """The cursor rests: prepare what the active tab shows of the flow."""
         self._rest = None
         before, self._flow = self._flow, self._wanted
-        if before is not None and self._flow is not None and before.id == self._flow.id:
+        same = before is not None and self._flow is not None and before.id == self._flow.id
+        if before is not None and self._flow is not None and same:
             self._preparation.carry_over(before, self._flow)
         self._fresh.clear()
+        self._pane.open(self._flow)
+        self._show_tabs()
+        if not same:
+            self._switch(self._choice.tab_of(self.query_one(TabBar).names))
         self._open_tab()
+
+    def _show_tabs(self) -> None:
+        """Offer the tabs that this flow has."""
+        self.query_one(TabBar).show_tabs(tabs_of(self._flow, self._pane.count))
+
+    def _switch(self, tab: str) -> None:
+        """Put `tab` into sight; the focus comes along."""
+        if tab == self.tab:
+            return
+        had_focus = self.has_focus_within
+        self.query_one(TabBar).active = tab
+        self.query_one(ContentSwitcher).current = tab
+        if had_focus:
+            self.focus()
 
     def _open_tab(self) -> None:
         """Bring the active tab up to the flow, at once or when a thread has its bodies."""
         tab = self.tab
-        if self._flow is None or tab in {TLS, TIMING}:
+        if self._flow is None or tab in {MESSAGES, TLS, TIMING}:
             self._draw()
         elif tab not in self._fresh:
             self._stop_grace()
@@ -213,6 +239,8 @@ class Detail(Widget):
         elif tab == TIMING:
             self.query_one(TimingView).show_flow(flow, keep_place=same)
         elif tab == MESSAGES:
+            self._pane.wake()
+        elif tab == EXCHANGE:
             known = self._preparation.loaded is flow
             for view in self.query(MessageView):
                 view.show_head(flow, keep_place=same, body_known=known)
@@ -271,7 +299,7 @@ class Detail(Widget):
 
     def focus(self, scroll_visible: bool = True) -> Self:
         """Give the focus to what scrolls in the active tab."""
-        for view in self.query(LinesView):
+        for view in self.query("LinesView, MessageList"):
             if view.visible and all(node.display for node in view.ancestors_with_self):
                 view.focus(scroll_visible)
                 break
@@ -282,13 +310,15 @@ class Detail(Widget):
         self.open_tab(self.query_one(TabBar).neighbour(step))
 
     def open_tab(self, tab: str) -> None:
-        """Show tab "messages", "tls", "timing" or "raw"; the focus comes along."""
-        had_focus = self.has_focus_within
-        self.query_one(TabBar).active = tab
-        self.query_one(ContentSwitcher).current = tab
+        """Show tab "exchange", "messages", "tls", "timing" or "raw", also of the next flows."""
+        self._choice.choose(tab, self.query_one(TabBar).names)
+        self._switch(tab)
         self._open_tab()
-        if had_focus:
-            self.focus()
+
+    def on_messages_pane_counted(self, event: MessagesPane.Counted) -> None:
+        """There are more messages."""
+        event.stop()
+        self._show_tabs()
 
     def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
         """A tab was clicked."""
@@ -315,6 +345,8 @@ class Detail(Widget):
         """Panes below each other take no more than they fill, and leave the rest to the other."""
         stacked = self.has_class("-stacked")
         for view in self.query(SideView):
+            if isinstance(view, PayloadView):
+                continue  # the pane of messages shares its room out itself
             limit = view.lines.row_count + 1 if stacked else None
             if self._limits.get(view) != limit:
                 self._limits[view] = view.styles.max_height = limit

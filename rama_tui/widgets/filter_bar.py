@@ -96,11 +96,21 @@ class FilterBar(Horizontal):
             super().__init__()
             self.filter = selected
 
-    def __init__(self, leave: Callable[[], None]) -> None:
-        """`leave` puts the focus elsewhere, at once: the next key is not for us."""
+    def __init__(
+        self,
+        leave: Callable[[], None],
+        parse: Callable[[str], Filter] = parse_filter,
+        placeholder: str = PLACEHOLDER,
+    ) -> None:
+        """`leave` puts the focus elsewhere, at once: the next key is not for us.
+
+        `parse` raises FilterError.
+        """
         super().__init__()
         self._leave = leave
-        self.filter = parse_filter("")  # the last one that was asked to be applied
+        self._parse_text = parse
+        self._placeholder = placeholder
+        self.filter = parse("")  # the last one that was asked to be applied
         self._before = self.filter
         self._typed = self.filter  # the last one that parsed
         self._error: FilterError | None = None
@@ -111,7 +121,7 @@ class FilterBar(Horizontal):
     def compose(self) -> ComposeResult:
         """The sign, the field, the note."""
         yield Static("/", id="filter-sign")
-        field = FilterInput(placeholder=PLACEHOLDER, compact=True, select_on_focus=False)
+        field = FilterInput(placeholder=self._placeholder, compact=True, select_on_focus=False)
         field.cursor_blink = False  # a frame twice a second for nothing
         yield field
         yield Static(id="filter-note", markup=False)
@@ -128,7 +138,7 @@ class FilterBar(Horizontal):
 
     def apply_text(self, text: str) -> None:
         """Put `text` into the field and ask for it to be applied. Raises FilterError."""
-        self._typed = parse_filter(text)
+        self._typed = self._parse_text(text)
         self._error = None
         with self.prevent(Input.Changed):
             self.input.value = text
@@ -163,7 +173,7 @@ class FilterBar(Horizontal):
 
     def _parse(self, text: str) -> None:
         try:
-            self._typed = parse_filter(text)
+            self._typed = self._parse_text(text)
         except FilterError as error:
             self._error = error
         else:

@@ -11,6 +11,7 @@ from textual.containers import Container as Box
 from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.model.flow import Flow
 from rama_tui.flow_view import ReadPage
+from rama_tui.message_source import MessageSource
 from rama_tui.widgets.detail import Detail
 from rama_tui.widgets.empty_state import EmptyState
 from rama_tui.widgets.flow_list import FlowList
@@ -21,7 +22,8 @@ RETRY = 0.05  # seconds
 class FlowPane(Box):
     """List and detail. Which of them are in sight follows from the screen's width.
 
-    `load_flow` reads a flow without bodies, `load_bodies` fills them in from a thread.
+    `load_flow` reads a flow without bodies, `load_bodies` fills them in from a thread, `messages`
+    has those of flows that have some.
     """
 
     DEFAULT_CSS = """
@@ -46,12 +48,14 @@ class FlowPane(Box):
         read_page: ReadPage,
         load_flow: Callable[[int], Flow | None],
         load_bodies: Callable[[Flow], None],
+        messages: MessageSource | None = None,
+        *,
         schema: Schema | None = None,
     ) -> None:
         super().__init__()
         self.flow_list = FlowList(read_page)
         self.empty_state = EmptyState()
-        self.detail = Detail(load_bodies, schema=schema)
+        self.detail = Detail(load_bodies, messages, schema=schema)
         self._load_flow = load_flow
         self._shown: int | None = None
 
@@ -111,8 +115,8 @@ class FlowPane(Box):
 
     @on(FlowList.Highlighted)
     def _follow_cursor(self, event: FlowList.Highlighted) -> None:
-        if self.is_open and event.flow_id != self._shown:
-            self._show(event.flow_id)
+        if self.is_open and event.row_id != self._shown:
+            self._show(event.row_id)
 
     @on(FlowList.Opened)
     def _double_clicked(self) -> None:

@@ -11,9 +11,9 @@ from textual.strip import Strip
 
 from rama_proxy.store.reader import FlowRow
 from rama_tui.columns import Cell, columns_for, fit, style_of
+from rama_tui.widgets.row_list import ACTIVE
 
 MAX_STRIPS = 4096
-NO_CURSOR, RESTING, ACTIVE = range(3)
 
 
 class FlowRows:
@@ -56,11 +56,6 @@ class FlowRows:
         if strip is None:
             strip = self._strips[key] = self._draw(row, index, cursor)
         return strip
-
-    def with_pill(self, strip: Strip, pill: str) -> Strip:
-        """`strip` with `pill` over its right end."""
-        end = Strip([Segment(pill, self.looks["new"])], len(pill))
-        return Strip.join([strip.crop(0, max(0, self._width - len(pill))), end])
 
     def _draw(self, row: FlowRow, index: int, cursor: int) -> Strip:
         base = self.looks["base"]

@@ -133,7 +133,9 @@ class LinesView(ScrollView, can_focus=True):
     def lay_out(self) -> None:
         """Lay the rows out anew: the width or a block has changed."""
         width = self._visible = self.scrollable_content_region.width
-        if width < 1:
+        if width < 1:  # out of sight: nothing to draw until it has a width
+            self._starts = [0]
+            self._strips.clear()
             return
         counts = [block.layout(width) for block in self._blocks]
         self._starts = list(accumulate(counts, initial=0))

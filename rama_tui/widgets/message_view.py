@@ -29,7 +29,7 @@ from rama_tui.widgets.hex_view import HexLines
 from rama_tui.widgets.lines_view import Block
 from rama_tui.widgets.side_view import SideView
 
-_VIEW_NAMES = {"pretty": "auto", "raw": "raw", "hex": "hex"}
+VIEW_NAMES = {"pretty": "auto", "raw": "raw", "hex": "hex"}
 
 
 @dataclass(slots=True, frozen=True)
@@ -57,7 +57,7 @@ def prepare(message: Message | None, look: Look) -> Body | None:
     if message is None or not message.body.chunks:
         return None
     mode = look.mode
-    view = view_body(message, _VIEW_NAMES[mode], look.path, look.schema)
+    view = view_body(message, VIEW_NAMES[mode], look.path, look.schema)
     title = " · ".join(part for part in (_format(view, mode), _sizes(message, view, mode)) if part)
     notes = (view.note,) if view.note else ()
     if view.name == "hex":
@@ -83,7 +83,7 @@ def _sizes(message: Message, view: View, mode: str) -> str:
 class MessageView(SideView):
     """The request or the response of a flow."""
 
-    MODES: ClassVar[tuple[str, ...]] = tuple(_VIEW_NAMES)
+    MODES: ClassVar[tuple[str, ...]] = tuple(VIEW_NAMES)
 
     def __init__(self, side: str, id: str | None = None) -> None:  # noqa: A002  Textual's name
         super().__init__(side, id)

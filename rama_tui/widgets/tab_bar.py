@@ -32,9 +32,20 @@ class TabBar(Widget):
         self.tabs = list(tabs)
         self.set_reactive(TabBar.active, self.tabs[0][0])
 
+    @property
+    def names(self) -> list[str]:
+        """The ids of the tabs."""
+        return [name for name, _ in self.tabs]
+
+    def show_tabs(self, tabs: Sequence[tuple[str, str]]) -> None:
+        """Show other tabs, or others of their titles; `active` is among them."""
+        if list(tabs) != self.tabs:
+            self.tabs = list(tabs)
+            self.refresh()
+
     def neighbour(self, step: int) -> str:
         """The tab `step` places from the active one, around the end."""
-        names = [name for name, _ in self.tabs]
+        names = self.names
         return names[(names.index(self.active) + step) % len(names)]
 
     def render(self) -> Content:

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.model.flow import Flow
+from rama_tui.message_source import MessageSource
 from rama_tui.themes import DARK, LIGHT
 from rama_tui.widgets.detail import Detail
 from rama_tui.widgets.lines_view import LinesView
@@ -24,17 +25,24 @@ class DetailApp(App[None]):
         flow: Flow | None = None,
         load: Callable[[Flow], None] = lambda flow: None,
         theme: str = DARK.name,
+        messages: MessageSource | None = None,
         schema: Schema | None = None,
     ) -> None:
         super().__init__()
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme
-        self._first, self._load, self._schema = flow, load, schema
+        self._first, self._load = flow, load
+        self._messages, self._schema = messages, schema
 
     def compose(self) -> ComposeResult:
         """The pane alone."""
-        yield Detail(self._load, schema=self._schema, now=lambda: datetime(2026, 6, 1, tzinfo=UTC))
+        yield Detail(
+            self._load,
+            self._messages,
+            schema=self._schema,
+            now=lambda: datetime(2026, 6, 1, tzinfo=UTC),
+        )
 
     def on_mount(self) -> None:
         """Show the flow."""

@@ -13,6 +13,7 @@ from rama_tui.actions import (
     EVERYWHERE,
     FLOWS,
     LIST,
+    MESSAGES,
     OPEN,
     PLACES,
     TYPING,
@@ -25,11 +26,13 @@ from rama_tui.screens.flows import FlowsScreen
 from rama_tui.screens.help import help_sections
 from rama_tui.widgets.filter_bar import FilterInput
 from rama_tui.widgets.flow_list import FlowList
+from rama_tui.widgets.messages_pane import MessagesPane
 
 DOERS = {
     EVERYWHERE: RamaApp,
     FLOWS: FlowsScreen,
     OPEN: FlowsScreen,
+    MESSAGES: MessagesPane,
     LIST: FlowList,
     TYPING: FilterInput,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from textual.app import App, ComposeResult
 
 from rama_tui.widgets import body_view, highlight
 from rama_tui.widgets.blocks import Cell, Columns, Entry, Paragraph, Rule, Table, wrap
@@ -12,7 +13,8 @@ from rama_tui.widgets.body_view import MAX_LINE, TextLines, line_starts
 from rama_tui.widgets.headers_view import StartLine
 from rama_tui.widgets.hex_view import HexLines
 from rama_tui.widgets.highlight import Pygments, highlighter
-from rama_tui.widgets.lines_view import Block, Runs
+from rama_tui.widgets.lines_view import Block, LinesView, Runs
+from tests.support.tui import eventually
 
 
 def rows(block: Block, width: int) -> list[str]:
@@ -218,3 +220,27 @@ def test_columns_stand_beside_each_other() -> None:
         "── left ───────────  ── right ──────────",
         "a b c d e f          x  1",
     ]
+
+
+class LinesApp(App[None]):
+    """A view alone."""
+
+    def compose(self) -> ComposeResult:
+        """The view."""
+        yield LinesView()
+
+
+async def test_a_view_that_is_filled_out_of_sight_has_rows_once_it_is_seen() -> None:
+    app = LinesApp()
+    async with app.run_test(size=(40, 10)) as pilot:
+        view = app.query_one(LinesView)
+        view.show_blocks([TextLines(b"x\n" * 8)])
+        assert view.row_count == 8
+        view.display = False
+        await eventually(lambda: view.size.width == 0)
+        view.show_blocks([TextLines(b"one")])
+        assert [view.render_line(y).text.strip() for y in range(8)] == [""] * 8
+        view.display = True
+        await eventually(lambda: view.row_count == 1)
+        await pilot.pause()
+        assert view.render_line(0).text.strip() == "1 one"

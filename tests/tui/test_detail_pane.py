@@ -281,7 +281,7 @@ async def test_tabs_by_key_and_by_click() -> None:
         assert raw[0] == "1 POST /v1/cart/items?locale=de&currency=EUR HTTP/1.1"
         assert raw[8] == "9 sku=B-7&quantity=3&note=for+the+office+kitchen%21"
         await pilot.click(TabBar, offset=(3, 0))
-        assert app.detail.tab == "messages"
+        assert app.detail.tab == "exchange"
         assert app.focused is app.request.lines
 
 
@@ -314,7 +314,7 @@ async def test_a_tab_shows_the_flow_that_came_while_it_was_open() -> None:
         app.detail.show(detail_flows.plain())
         await settle(pilot)
         assert "\n".join(texts(app.query_one(TlsView))).count("Plain HTTP, no TLS.") == 2
-        app.detail.open_tab("messages")
+        app.detail.open_tab("exchange")
         await settle(pilot)
         assert texts(app.response.lines)[0] == "404 Not Found HTTP/1.1"
         assert texts(app.response.lines)[-1] == "No body."
@@ -340,7 +340,7 @@ async def test_error_and_notes_stand_above_every_tab() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
         banner = app.query_one(".detail--banner")
-        for tab in ("messages", "tls", "timing", "raw"):
+        for tab in ("exchange", "tls", "timing", "raw"):
             app.detail.open_tab(tab)
             await settle(pilot)
             assert banner.display
@@ -430,7 +430,7 @@ async def test_hostile_text_is_drawn_as_text() -> None:
         await settle(pilot)
         app.detail.focus()
         seen = 0
-        for tab in ("messages", "tls", "timing", "raw"):
+        for tab in ("exchange", "tls", "timing", "raw"):
             app.detail.open_tab(tab)
             await settle(pilot)
             for _ in range(3):

@@ -27,7 +27,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x45"])
-@pytest.mark.parametrize("tab", ["messages", "tls", "timing", "raw"])
+@pytest.mark.parametrize("tab", ["exchange", "tls", "timing", "raw"])
 def test_a_flow(snap_compare: Compare, tab: str, size: tuple[int, int]) -> None:
     assert snap_compare(
         DetailApp(detail_flows.exchange()), terminal_size=size, run_before=opened(tab)
@@ -45,12 +45,12 @@ def test_how_http2_began(
 @pytest.mark.parametrize(
     ("flow", "tab"),
     [
-        (detail_flows.failed, "messages"),
+        (detail_flows.failed, "exchange"),
         (detail_flows.failed, "timing"),
-        (detail_flows.waiting, "messages"),
+        (detail_flows.waiting, "exchange"),
         (detail_flows.plain, "tls"),
         (detail_flows.plain, "timing"),
-        (lambda: None, "messages"),
+        (lambda: None, "exchange"),
     ],
     ids=["failed", "failed-timing", "waiting", "plain-tls", "plain-timing", "none"],
 )
@@ -64,7 +64,7 @@ def test_the_response_as_bytes(snap_compare: Compare, theme: str) -> None:
     app = DetailApp(detail_flows.exchange(), theme=theme)
 
     async def prepare(pilot: Pilot[None]) -> None:
-        await opened("messages")(pilot)
+        await opened("exchange")(pilot)
         await pilot.press("tab", "v", "v")
         await settle(pilot)
 

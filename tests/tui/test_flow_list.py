@@ -52,7 +52,7 @@ class ListApp(App[None]):
 
     def on_flow_list_highlighted(self, event: FlowList.Highlighted) -> None:
         """Note."""
-        self.highlighted.append(event.flow_id)
+        self.highlighted.append(event.row_id)
 
     def paths(self) -> list[str]:
         """The flows in sight, from the top."""
