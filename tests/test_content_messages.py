@@ -6,12 +6,14 @@ import pytest
 
 from rama_proxy.content.messages import (
     close_text,
+    kind_name,
     message_line,
+    message_origin,
     message_text,
-    message_type,
     opcode_name,
     view_message,
 )
+from rama_proxy.content.origin import NOWHERE
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
@@ -62,23 +64,27 @@ def test_a_line_of_bytes_is_short() -> None:
 def test_a_view(
     opcode: int, flags: int, data: bytes, name: str, expected: tuple[str, bytes]
 ) -> None:
-    view = view_message(opcode, flags, data, "", name)
+    view = view_message(opcode, flags, data, name=name)
     assert (view.name, view.data) == expected
 
 
-def test_a_media_type_names_the_format() -> None:
-    view = view_message(BINARY, 0, b"<a><b/></a>", "application/xml")
-    assert view.name == "XML"
-
-
-def test_the_type_of_a_message_is_that_of_its_side() -> None:
-    flow = Flow(ConnectionInfo("client"), Request("POST", b"/", "HTTP/2", Headers(), b""))
-    flow.request.headers.set("Content-Type", "application/grpc+json; v=1")
-    assert message_type(flow, True, BINARY) == "application/grpc+json"
-    assert message_type(flow, False, BINARY) == ""
+def test_a_message_is_shown_as_its_body_says() -> None:
+    flow = Flow(ConnectionInfo("client"), Request("POST", b"/a.B/C", "HTTP/2", Headers(), b""))
+    flow.request.headers.set("Content-Type", "application/grpc")
+    origin = message_origin(flow, from_client=True)
+    view = view_message(BINARY, 0, b"\n\5hello", origin)
+    assert (view.name, view.data, view.language) == ("protobuf", b'1: "hello"', "yaml")
+    assert view_message(BINARY, 0, b"\n\5hello", origin, "hex").name == "hex"
+    assert kind_name(BINARY, origin) == "message"
+    assert message_origin(flow, from_client=False) is NOWHERE
     flow.response = Response(200, "", "HTTP/2", Headers(), b"")
     flow.response.headers.set("Content-Type", "text/event-stream")
-    assert message_type(flow, False, TEXT) == ""
+    origin = message_origin(flow, from_client=False)
+    view = view_message(TEXT, 0, b'event: a\ndata: {"n":1}', origin)
+    assert (view.name, kind_name(TEXT, origin)) == ("event", "event")
+    assert view.data == b'event: a\ndata: {\n  "n": 1\n}'
+    flow.kind = "websocket"
+    assert message_origin(flow, from_client=True) is NOWHERE
 
 
 def test_what_the_clipboard_gets() -> None:

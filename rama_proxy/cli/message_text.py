@@ -11,15 +11,14 @@ from datetime import datetime
 
 import click
 
-from rama_proxy.content.events import event_text
 from rama_proxy.content.grpc import body_text
 from rama_proxy.content.hexdump import hexdump
-from rama_proxy.content.origin import NOWHERE, Origin, origin_of
+from rama_proxy.content.messages import decoded, kind_name, message_origin
+from rama_proxy.content.origin import NOWHERE, Origin
 from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.errors import ProtocolError
 from rama_proxy.model.flow import Flow
-from rama_proxy.model.grpc import EVENT_STREAM, has_messages
-from rama_proxy.model.message import Message
+from rama_proxy.model.grpc import EVENT_STREAM
 from rama_proxy.model.text import escape_lines, escape_text
 from rama_proxy.model.websocket import BINARY, CLOSE, FLAG_NAMES, OPCODE_NAMES, TEXT, UNREAD
 from rama_proxy.protocols.sse import parse_event
@@ -52,51 +51,28 @@ def messages_as_text(
     rows = reader.messages(flow.id, 0, MAX_MESSAGES)
     lines = [f"{count} {'message' if count == 1 else 'messages'}"]
     for row in rows:
-        lines += ["", *_message_lines(row, _origin(flow, row, schema), colour)]
+        lines += ["", *_message_lines(row, message_origin(flow, row.from_client, schema), colour)]
     if count > len(rows):
         lines += ["", f"({count - len(rows)} more: --json has them)"]
     return "\n".join(lines)
 
 
-def _origin(flow: Flow, row: MessageRow, schema: Schema | None) -> Origin:
-    """What the body around a message says of it; NOWHERE for that of a WebSocket."""
-    message: Message | None = flow.request if row.from_client else flow.response
-    if flow.kind != "http" or message is None or not has_messages(message.media_type):
-        return NOWHERE
-    return origin_of(message, flow.request.path, schema)
-
-
-def _kind(row: MessageRow, origin: Origin) -> str:
-    if origin.media_type == EVENT_STREAM:
-        return "event"
-    if origin is not NOWHERE:
-        return "end of the stream" if row.opcode == TEXT else "message"
-    return OPCODE_NAMES.get(row.opcode, f"opcode {row.opcode}")
-
-
 def _message_lines(row: MessageRow, origin: Origin, colour: bool) -> list[str]:
     when = datetime.fromtimestamp(row.at)
     arrow, who = ("→", "client") if row.from_client else ("←", "server")
-    line = f"{when:%H:%M:%S.%f} {arrow} {who} {_kind(row, origin)} {format_size(row.size)}"
+    line = (
+        f"{when:%H:%M:%S.%f} {arrow} {who} {kind_name(row.opcode, origin)} {format_size(row.size)}"
+    )
     if colour:
         line = click.style(line, fg="cyan" if row.from_client else "green")
     remarks = [text for flag, text in FLAG_NAMES.items() if row.flags & flag]
-    shown, note = _decoded(row, origin)
+    shown, note = decoded(row.opcode, row.flags, row.data, origin) or (None, "")
     if origin.message_type is not None and row.opcode == BINARY:
         remarks.append(origin.message_type.name)
     remarks += [note] if note else []
     if remarks:
         line += f" ({escape_text(', '.join(remarks))})"
     return [line, *(_payload_lines(row) if shown is None else _cut_lines(shown))]
-
-
-def _decoded(row: MessageRow, origin: Origin) -> tuple[str | None, str]:
-    """A message of gRPC or of an event stream as text, and a note; None for that of a WebSocket."""
-    if origin is NOWHERE:
-        return None, ""
-    if origin.media_type == EVENT_STREAM:
-        return event_text(row.data), ""
-    return body_text(row.data, row.flags, origin, ends=row.opcode == TEXT)
 
 
 def _cut_lines(text: str) -> list[str]:
@@ -128,7 +104,7 @@ def _payload_lines(row: MessageRow) -> list[str]:
 
 def message_as_json(row: MessageRow, flow: Flow, schema: Schema | None) -> dict[str, object]:
     """What a program wants to know of a message; data that is no text in base64."""
-    origin = _origin(flow, row, schema)
+    origin = message_origin(flow, row.from_client, schema)
     entry: dict[str, object] = {
         "seq": row.seq,
         "at": round(row.at, 6),

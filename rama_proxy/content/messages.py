@@ -9,9 +9,15 @@ from __future__ import annotations
 import re
 
 from rama_proxy.content.charset import is_utf8, looks_binary
+from rama_proxy.content.events import event_text
+from rama_proxy.content.grpc import body_text
+from rama_proxy.content.origin import NOWHERE, Origin, origin_of
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.content.views import View, render
 from rama_proxy.errors import ProtocolError
 from rama_proxy.model.flow import Flow
+from rama_proxy.model.grpc import EVENT_STREAM, codec_of, has_messages
+from rama_proxy.model.message import Message
 from rama_proxy.model.websocket import CLOSE, OPCODE_NAMES, TEXT, UNREAD
 from rama_proxy.protocols.websocket import parse_close
 
@@ -31,6 +37,7 @@ CLOSE_NAMES = {
     1013: "try again later",
     1014: "bad gateway",
 }
+_CODEC_NAMES = {"proto": "protobuf", "json": "JSON"}
 _MAX_HEX = 64  # bytes in a line
 _SPACE = re.compile(r"\s+")
 
@@ -70,21 +77,43 @@ def close_text(data: bytes) -> str:
     return " ".join(part for part in (str(code), name and f"({name})", reason) if part)
 
 
+def message_origin(flow: Flow, from_client: bool, schema: Schema | None = None) -> Origin:
+    """What the body around a message says of it; NOWHERE for that of a WebSocket."""
+    message: Message | None = flow.request if from_client else flow.response
+    if flow.kind != "http" or message is None or not has_messages(message.media_type):
+        return NOWHERE
+    return origin_of(message, flow.request.path, schema)
+
+
+def kind_name(opcode: int, origin: Origin = NOWHERE) -> str:
+    """What a message is called where it comes from: "text", "ping", "event", "message"."""
+    if origin.media_type == EVENT_STREAM:
+        return "event"
+    if origin is not NOWHERE:
+        return "end of the stream" if opcode == TEXT else "message"
+    return opcode_name(opcode)
+
+
+def decoded(opcode: int, flags: int, data: bytes, origin: Origin) -> tuple[str, str] | None:
+    """A message of gRPC or of an event stream as text, and a note; None for any other."""
+    if origin is NOWHERE:
+        return None
+    if origin.media_type == EVENT_STREAM:
+        return event_text(data), ""
+    return body_text(data, flags, origin, ends=opcode == TEXT)
+
+
 def view_message(
-    opcode: int, flags: int, data: bytes, media_type: str = "", name: str = "auto"
+    opcode: int, flags: int, data: bytes, origin: Origin = NOWHERE, name: str = "auto"
 ) -> View:
     """The view `name` of a whole message; "auto", "raw" and "hex" are those of `render`."""
-    if name == "auto" and opcode == CLOSE and (said := close_text(data)):
-        return View("close", said.encode())
-    if name == "auto" and flags & UNREAD:
-        return View("hex", data)
-    return render(data, media_type, name, "utf-8" if is_text(opcode, flags) else None)
-
-
-def message_type(flow: Flow, from_client: bool, opcode: int) -> str:
-    """The media type that says in which format a message is: its side's, "" where that is none.
-
-    The text of an event stream is not in the format of the stream, and a WebSocket names none.
-    """
-    message = flow.request if from_client else flow.response
-    return "" if message is None or opcode == TEXT else message.media_type
+    if name == "auto":
+        if (known := decoded(opcode, flags, data, origin)) is not None:
+            codec = codec_of(origin.media_type) if origin.media_type != EVENT_STREAM else "event"
+            text = known[0].encode("utf-8", "replace")
+            return View(_CODEC_NAMES.get(codec, codec), text, "yaml", known[1])
+        if opcode == CLOSE and (said := close_text(data)):
+            return View("close", said.encode())
+        if flags & UNREAD:
+            return View("hex", data)
+    return render(data, "", name, "utf-8" if is_text(opcode, flags) else None)

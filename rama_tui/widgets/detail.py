@@ -111,7 +111,7 @@ class Detail(Widget):
         super().__init__(id=id, classes=classes)
         self._preparation = Preparation(load_bodies, schema)
         self._now = now
-        self._pane = MessagesPane(messages, id=MESSAGES)
+        self._pane = MessagesPane(messages, schema, id=MESSAGES)
         self._choice = TabChoice()
         self._wanted: Flow | None = None
         self._flow: Flow | None = None  # is shown, or is being prepared

@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from rama_proxy.content.messages import message_text
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.errors import StoreError
 from rama_proxy.filters import parse_message_filter
 from rama_proxy.model.flow import ACTIVE, Flow
@@ -62,12 +63,17 @@ class MessagesPane(Widget):
             """Only the latest counts."""
             return isinstance(message, MessagesPane.Counted)
 
-    def __init__(self, source: MessageSource | None, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        source: MessageSource | None,
+        schema: Schema | None = None,
+        id: str | None = None,  # noqa: A002  Textual's name
+    ) -> None:
         super().__init__(id=id)
         self.count = 0  # messages of the flow
         self.bar = FilterBar(self._leave_filter, parse_message_filter, PLACEHOLDER)
         self.messages = MessageList(self._read_heads)
-        self.payload = PayloadView(source)
+        self.payload = PayloadView(source, schema)
         self._source = source
         self._flow: Flow | None = None
         self._searched = 0

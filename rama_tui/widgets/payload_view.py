@@ -11,7 +11,9 @@ from typing import ClassVar
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
-from rama_proxy.content.messages import message_type, opcode_name, view_message
+from rama_proxy.content.messages import kind_name, message_origin, view_message
+from rama_proxy.content.origin import Origin
+from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.errors import StoreError
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.websocket import FLAG_NAMES, TRUNCATED
@@ -30,10 +32,10 @@ PAUSE = 0.08  # seconds
 PAYLOAD = "message-payload"  # the group of our workers
 
 
-def prepare_payload(row: MessageRow, media_type: str, mode: str, *, wrap: bool = False) -> Body:
-    """A message in `mode`, of a format that `media_type` names. Slow for a large one."""
-    view = view_message(row.opcode, row.flags, row.data, media_type, VIEW_NAMES[mode])
-    kind = opcode_name(row.opcode)
+def prepare_payload(row: MessageRow, origin: Origin, mode: str, *, wrap: bool = False) -> Body:
+    """A message in `mode`, of a format that `origin` names. Slow for a large one."""
+    view = view_message(row.opcode, row.flags, row.data, origin, VIEW_NAMES[mode])
+    kind = kind_name(row.opcode, origin)
     title = f"#{row.seq} {SENT if row.from_client else RECEIVED} {kind}"
     shown = "bytes" if view.name == "hex" else view.name
     format_name = "" if shown == kind else f" · {shown}"
@@ -63,9 +65,10 @@ class PayloadView(SideView):
 
     MODES: ClassVar[tuple[str, ...]] = tuple(VIEW_NAMES)
 
-    def __init__(self, source: MessageSource | None) -> None:
+    def __init__(self, source: MessageSource | None, schema: Schema | None = None) -> None:
         super().__init__("message")
         self._source = source
+        self._schema = schema
         self._body: Body | None = None
         self._wanted: tuple[Flow, int] | None = None
         self._shown: tuple[int, int] | None = None  # flow and message, or what is being read
@@ -95,7 +98,7 @@ class PayloadView(SideView):
         self._shown = flow.id, seq
         mode, wrap = self.mode, self.wrap
         self.run_worker(
-            lambda: _read_message(source, flow, seq, mode, wrap),
+            lambda: _read_message(source, flow, seq, mode, wrap, self._schema),
             group=PAYLOAD,
             exclusive=True,
             thread=True,
@@ -132,7 +135,9 @@ class PayloadView(SideView):
         return [lines] if isinstance(lines, TextLines) else []
 
 
-def _read_message(source: MessageSource, flow: Flow, seq: int, mode: str, wrap: bool) -> Body:
+def _read_message(
+    source: MessageSource, flow: Flow, seq: int, mode: str, wrap: bool, schema: Schema | None
+) -> Body:
     """A message ready to be shown, or why it cannot be."""
     try:
         row = source.load(flow.id, seq)
@@ -140,4 +145,5 @@ def _read_message(source: MessageSource, flow: Flow, seq: int, mode: str, wrap: 
         return Body(None, "", mode, (f"the message cannot be read: {error}",))
     if row is None:
         return Body(None, "", mode, ("the message is not in the store",))
-    return prepare_payload(row, message_type(flow, row.from_client, row.opcode), mode, wrap=wrap)
+    origin = message_origin(flow, row.from_client, schema)
+    return prepare_payload(row, origin, mode, wrap=wrap)
