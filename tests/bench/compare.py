@@ -19,8 +19,8 @@ from pathlib import Path
 from rama_proxy.protocols.http2 import ENGINE
 from tests.bench.contenders import Contender, Mitmdump, Rama, cpu_seconds, settle, stop
 from tests.bench.load import absolute_form, connects, download, h2load, wrk
-from tests.bench.origin import Origin
 from tests.support.certificates import TestAuthority
+from tests.support.peers import Nginx
 
 CONNECTIONS = 16
 STREAMS = 32  # on each of 8 connections of HTTP/2
@@ -62,12 +62,12 @@ class Tally:
         return self.exchanges / self.seconds
 
 
-def cases(nginx: Origin, directory: Path) -> list[Case]:
+def cases(nginx: Nginx, directory: Path) -> list[Case]:
     """All kinds of traffic, with bodies of 1 KiB unless the name says otherwise."""
     return [*http1_cases(nginx, directory), *http2_cases(nginx)]
 
 
-def http1_cases(nginx: Origin, directory: Path) -> list[Case]:
+def http1_cases(nginx: Nginx, directory: Path) -> list[Case]:
     """HTTP/1: kept alive and on new connections, with TLS and without."""
     http, https = f"http://127.0.0.1:{nginx.http_port}", f"https://127.0.0.1:{nginx.https_port}"
     script = absolute_form(directory, nginx.http_port, "/1k")
@@ -97,7 +97,7 @@ def http1_cases(nginx: Origin, directory: Path) -> list[Case]:
     ]
 
 
-def http2_cases(nginx: Origin) -> list[Case]:
+def http2_cases(nginx: Nginx) -> list[Case]:
     """HTTP/2 with many streams, and one large body by either version."""
     mode = f"reverse:https://127.0.0.1:{nginx.https2_port}"
 
@@ -182,7 +182,7 @@ def main() -> int:
     missed = []
     with tempfile.TemporaryDirectory(prefix="rama-bench-") as name:
         directory = Path(name)
-        with Origin(directory / "nginx", TestAuthority(directory)) as nginx:
+        with Nginx(directory / "nginx", TestAuthority(directory), log=False) as nginx:
             mitmdump = f"mitmdump {Mitmdump.version()}"
             traffic = f"1 KiB, {CONNECTIONS} connections, every exchange stored"
             print(f"rama on {ENGINE} for HTTP/2\n")
