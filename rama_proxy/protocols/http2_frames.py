@@ -36,7 +36,7 @@ ENABLE_CONNECT_PROTOCOL = 0x8  # RFC 8441 3
 
 MAX_WINDOW = 2**31 - 1
 
-_HEAD = struct.Struct(">HBBBL")
+HEAD = struct.Struct(">HBBBL")  # length in two parts, type, flags, stream (RFC 9113 4.1)
 
 FRAME_NAMES = {
     DATA: "DATA",
@@ -60,7 +60,7 @@ def frame_name(kind: int) -> str:
 
 def frame_head(length: int, kind: int, flags: int, stream: int) -> bytes:
     """The nine bytes before a payload (RFC 9113 4.1)."""
-    return _HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream)
+    return HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream)
 
 
 def serialize_frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

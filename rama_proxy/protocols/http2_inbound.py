@@ -79,7 +79,7 @@ class Inbound(ABC):
     def receive(self, data: bytes | bytearray, now: float) -> list[Event]:
         """Take bytes from the peer at time `now`; what they mean. Never raises for what they are.
 
-        Answers may be there to send afterwards.
+        A bytearray is given away. Answers may be there to send afterwards.
         """
         if self.closed:
             return []

@@ -21,7 +21,7 @@ class Outbound(Inbound):
 
     def __init__(self, client_side: bool, limits: Limits, engine: Engine) -> None:
         super().__init__(client_side, limits, engine)
-        self._out = bytearray()
+        self._out: list[bytes | memoryview] = []
         self._send_opening()
 
     def _send_opening(self) -> None:
@@ -31,15 +31,15 @@ class Outbound(Inbound):
             (wire.MAX_HEADER_LIST_SIZE, limits.max_header_list),
         ]
         if self.client_side:
-            self._out += wire.PREFACE
+            self._out.append(wire.PREFACE)
             settings.insert(0, (wire.ENABLE_PUSH, 0))
         else:
             settings.insert(0, (wire.MAX_CONCURRENT_STREAMS, limits.max_streams))
             if limits.connect_protocol:
                 settings.append((wire.ENABLE_CONNECT_PROTOCOL, 1))
-        self._out += wire.serialize_settings(settings)
+        self._out.append(wire.serialize_settings(settings))
         if limits.connection_window > INITIAL_WINDOW:
-            self._out += wire.window_update(0, limits.connection_window - INITIAL_WINDOW)
+            self._out.append(wire.window_update(0, limits.connection_window - INITIAL_WINDOW))
 
     @property
     def start(self) -> ConnectionStart:
@@ -70,8 +70,8 @@ class Outbound(Inbound):
 
     def data_to_send(self) -> bytes:
         """What is to be written to the peer; it is then no longer here."""
-        out, self._out = self._out, bytearray()
-        return bytes(out)
+        out, self._out = self._out, []
+        return b"".join(out)
 
     # --- heads
 
@@ -112,9 +112,9 @@ class Outbound(Inbound):
         block, most = self._engine.encode(fields), self._engine.max_frame
         kind, flags = wire.HEADERS, _END if end else 0
         while len(block) > most:
-            self._out += wire.serialize_frame(kind, flags, stream.number, block[:most])
+            self._out.append(wire.serialize_frame(kind, flags, stream.number, block[:most]))
             kind, flags, block = wire.CONTINUATION, 0, block[most:]
-        self._out += wire.serialize_frame(kind, flags | wire.END_HEADERS, stream.number, block)
+        self._out.append(wire.serialize_frame(kind, flags | wire.END_HEADERS, stream.number, block))
         if end:
             self._end_local(stream)
 
@@ -125,9 +125,7 @@ class Outbound(Inbound):
         found = self._streams.known.get(stream)
         return self._streams.room(found) if found is not None else 0
 
-    def send_data(
-        self, stream: int, data: bytes | bytearray | memoryview, *, end_stream: bool = False
-    ) -> int:
+    def send_data(self, stream: int, data: bytes | memoryview, *, end_stream: bool = False) -> int:
         """Send of `data` what the windows allow, and give how much that is.
 
         `end_stream` counts only where all went. After less, wait for WindowOpened.
@@ -140,11 +138,11 @@ class Outbound(Inbound):
         for at in range(0, size, most):
             last = min(at + most, size)
             flags = _END if end and last == size else 0
-            self._out += wire.frame_head(last - at, wire.DATA, flags, stream)
-            self._out += view[at:last]
+            self._out.append(wire.frame_head(last - at, wire.DATA, flags, stream))
+            self._out.append(view[at:last])
             self._flood.data_sent += 1
         if end and not size:
-            self._out += wire.frame_head(0, wire.DATA, _END, stream)
+            self._out.append(wire.frame_head(0, wire.DATA, _END, stream))
         self._streams.window_out -= size
         one.window_out -= size
         if end:
@@ -202,7 +200,7 @@ class Outbound(Inbound):
         self._streams.settle(stream)
 
     def _answer(self, frame: bytes) -> None:
-        self._out += frame
+        self._out.append(frame)
 
     def _give_back(self) -> None:
         increment = self._streams.connection_increment()

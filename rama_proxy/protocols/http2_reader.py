@@ -19,6 +19,7 @@ from rama_proxy.protocols.http2_frames import (
     FRAME_HEAD,
     GOAWAY,
     HAS_PRIORITY,
+    HEAD,
     HEADERS,
     MAX_FRAME,
     PADDED,
@@ -45,7 +46,7 @@ _HANDED_ON = {RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE}
 
 
 class Frame(NamedTuple):
-    """One frame; of HEADERS the payload is the whole header block."""
+    """One frame; of HEADERS the payload is the whole block, of DATA that of some in a row."""
 
     kind: int
     flags: int
@@ -68,8 +69,11 @@ class FrameReader:
         self._parts = 0
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Take bytes as they came."""
-        self._buf += data
+        """Take bytes as they came; a bytearray becomes the reader's own."""
+        if self._buf or type(data) is bytes:
+            self._buf += data
+        else:
+            self._buf = data if type(data) is bytearray else bytearray(data)
 
     def next(self, now: float) -> Frame | None:
         """The next frame, None without a whole one. Raises Http2Error; then all is over."""
@@ -77,24 +81,48 @@ class FrameReader:
             return None
         buf = self._buf
         while len(buf) >= FRAME_HEAD:
-            length = int.from_bytes(buf[:3], "big")
+            high, low, kind, flags, stream = HEAD.unpack_from(buf)
+            length = high << 8 | low
             if length > MAX_FRAME:
                 raise Http2Error(
                     Code.FRAME_SIZE_ERROR,
-                    f"{frame_name(buf[3])} of {length} bytes, {MAX_FRAME} allowed (RFC 9113 4.2)",
+                    f"{frame_name(kind)} of {length} bytes, {MAX_FRAME} allowed (RFC 9113 4.2)",
                 )
             end = FRAME_HEAD + length
             if len(buf) < end:
                 if not self._settled:
-                    self._check_first(buf[3], buf[4])
+                    self._check_first(kind, flags)
                 return None
-            stream = int.from_bytes(buf[5:9], "big") & 0x7FFFFFFF
-            frame = Frame(buf[3], buf[4], stream, bytes(memoryview(buf)[FRAME_HEAD:end]))
+            frame = Frame(kind, flags, stream & 0x7FFFFFFF, bytes(memoryview(buf)[FRAME_HEAD:end]))
+            if kind == DATA and length and not flags & (END_STREAM | PADDED):
+                frame, end = self._join(frame, end)
             del buf[:end]
             found = self._check(frame, now)
             if found is not None:
                 return found
         return None
+
+    def _join(self, frame: Frame, end: int) -> tuple[Frame, int]:
+        """A DATA frame with those that follow on its stream, as one, and where that ends.
+
+        They mean the same; large bodies come in frames of 8 KiB, and each would cost its way up.
+        """
+        buf, flags = self._buf, frame.flags
+        spans: list[tuple[int, int]] = []
+        while len(buf) >= end + FRAME_HEAD and not flags & END_STREAM:
+            high, low, kind, more, stream = HEAD.unpack_from(buf, end)
+            start, last = end + FRAME_HEAD, end + FRAME_HEAD + (high << 8 | low)
+            if kind != DATA or stream & 0x7FFFFFFF != frame.stream or more & PADDED:
+                break
+            if not start < last <= start + MAX_FRAME or len(buf) < last:
+                break
+            spans.append((start, last))
+            end, flags = last, more
+        if not spans:
+            return frame, end
+        with memoryview(buf) as view:
+            payload = b"".join([frame.payload, *[view[start:last] for start, last in spans]])
+        return Frame(DATA, flags, frame.stream, payload), end
 
     def _skip_preface(self) -> bool:
         buf = self._buf

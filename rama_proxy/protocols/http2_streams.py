@@ -144,7 +144,7 @@ class Streams:
             self.settle(stream)
             return 0
         stream.spent += size
-        if stream.spent * 2 < self._limits.stream_window:
+        if stream.spent * 4 < self._limits.stream_window:
             return 0
         increment, stream.spent = stream.spent, 0
         stream.window_in += increment

@@ -257,6 +257,7 @@ class Exchange:
                 await self.editing.upgrade()
             self.client.send_head(response, rebuilt=False)
             self.client.flush()
+            self.client.become_tunnel()
             self.upgraded = True
             self.keep = False
             return True

@@ -117,6 +117,9 @@ class Http1Client:
     def establish(self) -> None:
         self.stream.write(ESTABLISHED)
 
+    def become_tunnel(self) -> None:
+        pass  # its bytes are in the channel's buffer either way
+
     def check(self) -> None:
         stream = self.stream
         if stream.lost or (stream.eof and self._reader.done):

@@ -148,8 +148,8 @@ class Link:
         """The channel has changed: read what came, and see whether it has ended."""
         channel = self.channel
         if channel.buf and not self.ended:
-            received = self.http2.receive(channel.buf, monotonic())
-            channel.buf.clear()
+            data, channel.buf = channel.buf, bytearray()
+            received = self.http2.receive(data, monotonic())
             channel.before_wait()
             for event in received:
                 take = _TAKE.get(type(event))
@@ -267,19 +267,19 @@ class Link:
     def _push(self, stream: Http2Stream, size: int) -> None:
         """Send up to `size` bytes of what `stream` has, as far as its window goes."""
         out, number = stream.out, stream.number
+        fields = stream.last_fields
         try:
-            if out:
-                fields = stream.last_fields
-                last = stream.ending and len(out) <= size and not (fields and fields.fields)
-                with memoryview(out) as view:
-                    sent = self.http2.send_data(number, view[:size], end_stream=last)
-                whole = sent == len(out)
+            while out:
+                piece = memoryview(out[0])[stream.skip : stream.skip + size]
+                whole = len(piece) == stream.waiting
+                last = whole and stream.ending and not (fields and fields.fields)
+                sent = self.http2.send_data(number, piece, end_stream=last)
+                if sent < len(piece):
+                    self._ready.pop(stream, None)  # until a window opens
                 if sent:
-                    del out[:sent]
-                    stream.pushed()
-                if not whole:
-                    if not self.http2.room(number):
-                        self._ready.pop(stream, None)  # until a window opens
+                    stream.pushed(sent)
+                size -= sent
+                if sent < len(piece) or (not size and out):
                     return
                 stream.ended = last
             if stream.ending and not stream.ended:

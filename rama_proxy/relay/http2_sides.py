@@ -37,7 +37,7 @@ class Http2Client:
 
     @property
     def body_done(self) -> bool:
-        return self.stream.eof and not self.stream.buf
+        return self.stream.eof and not self.stream.parts
 
     @property
     def trailers(self) -> Headers | None:
@@ -49,7 +49,7 @@ class Http2Client:
 
     def read_body(self) -> Part:
         stream = self.stream
-        if stream.buf:
+        if stream.parts:
             data = stream.take(MAX_READ)
             return data, data
         if stream.error is not None:
@@ -95,6 +95,10 @@ class Http2Client:
 
     def establish(self) -> None:
         self.stream.link.send_head(self.stream, 200, Headers(), end=False)
+        self.stream.become_tunnel()
+
+    def become_tunnel(self) -> None:
+        self.stream.become_tunnel()
 
     def check(self) -> None:
         stream = self.stream
@@ -172,6 +176,7 @@ class Http2Server:
 
     def start_body(self, response: Response) -> str:
         if self._tunnel and 200 <= response.status < 300:
+            self.stream.become_tunnel()
             return "tunnel"
         if self._tunnel:
             self.stream.end()
@@ -180,7 +185,7 @@ class Http2Server:
     @property
     def body_done(self) -> bool:
         stream = self.stream
-        return stream.eof and not stream.buf and stream.error is None
+        return stream.eof and not stream.parts and stream.error is None
 
     @property
     def trailers(self) -> Headers | None:
@@ -188,7 +193,7 @@ class Http2Server:
 
     def read_body(self) -> Part:
         stream = self.stream
-        if stream.buf:
+        if stream.parts:
             data = stream.take(MAX_READ)
             return data, data
         if stream.error is not None:
@@ -210,7 +215,7 @@ class Http2Server:
     def may_retry(self, error: RamaError) -> bool:
         """RFC 9113 8.7: the server says that it has not acted on the request."""
         stream = self.stream
-        if stream.heads or stream.buf or isinstance(error, UpstreamTimeout):
+        if stream.heads or stream.parts or isinstance(error, UpstreamTimeout):
             return False
         return isinstance(error, ConnectionProblem) and error.code == Code.REFUSED_STREAM
 

@@ -7,6 +7,7 @@ what came is used up.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from rama_proxy.errors import ConnectionProblem, PeerClosed, RamaError
@@ -36,8 +37,12 @@ class Http2Stream(Channel):
         "link",
         "number",
         "out",
+        "parts",
+        "skip",
         "trailers",
+        "tunnelled",
         "unread",
+        "waiting",
     )
 
     shared = True
@@ -48,7 +53,11 @@ class Http2Stream(Channel):
         self.number = number
         self.heads: list[InformationalHead | ResponseHead] = []
         self.trailers: Headers | None = None
-        self.out = bytearray()
+        self.parts: deque[bytes] = deque()  # of a body; what a tunnel carries is in `buf`
+        self.tunnelled = False
+        self.out: deque[bytes] = deque()
+        self.skip = 0  # bytes of the first piece of `out` that were sent
+        self.waiting = 0  # bytes of `out` that were not
         self.ending = False
         self.ended = False  # END_STREAM was sent
         self.last_fields: Headers | None = None
@@ -64,30 +73,43 @@ class Http2Stream(Channel):
         """DATA came; `flow_length` counts its padding."""
         self.last = monotonic()
         self.unread += flow_length
-        self.buf += self._decrypt(payload) if self.engines else payload
+        if not self.tunnelled:
+            if payload:
+                self.parts.append(payload)
+        else:
+            self.buf += self._decrypt(payload) if self.engines else payload
         self.wake()
 
-    def acknowledge(self) -> None:
+    def become_tunnel(self) -> None:
+        """What comes is no body from here on: it is read as from any connection."""
+        self.tunnelled = True
+        self.buf += b"".join(self.parts)
+        self.parts.clear()
+
+    def before_wait(self) -> None:
         """Open the window for what was used up."""
-        used = self.unread - len(self.buf)
+        held = len(self.buf)
+        for part in self.parts:
+            held += len(part)
+        used = self.unread - held
         if used > 0:
             self.unread -= used
             self.link.acknowledge(self, used)
 
-    def before_wait(self) -> None:
-        if self.unread > len(self.buf):
-            self.acknowledge()
-
     def take(self, most: int) -> bytes:
-        """Up to `most` bytes of what came."""
-        buf = self.buf
-        if len(buf) <= most:
-            data = bytes(buf)
-            buf.clear()
-        else:
-            data = bytes(buf[:most])
-            del buf[:most]
-        self.acknowledge()
+        """Parts of the body that came, `most` bytes or one part; b"" without any."""
+        parts = self.parts
+        if not parts:
+            return b""
+        data = parts.popleft()
+        if parts and len(data) + len(parts[0]) <= most:
+            joined = [data]
+            size = len(data)
+            while parts and size + len(parts[0]) <= most:
+                size += len(parts[0])
+                joined.append(parts.popleft())
+            data = b"".join(joined)
+        self.before_wait()
         return data
 
     # --- what goes out
@@ -95,17 +117,24 @@ class Http2Stream(Channel):
     def _transmit(self, data: bytes | bytearray) -> None:
         if self.ending or self.lost:
             return
-        out = self.out
-        out += data
-        if len(out) > HIGH_WATER and not self.stalled:
+        if not data:
+            return
+        self.out.append(data if type(data) is bytes else bytes(data))
+        self.waiting += len(data)
+        if self.waiting > HIGH_WATER and not self.stalled:
             self.stalled = True
             self.since = monotonic()
         self.link.sends(self)
 
-    def pushed(self) -> None:
-        """The link has sent a part of `out`."""
+    def pushed(self, size: int) -> None:
+        """The link has sent `size` bytes of the first piece of `out`."""
         self.since = monotonic()
-        if self.stalled and len(self.out) <= HIGH_WATER // 2:
+        self.waiting -= size
+        self.skip += size
+        if self.skip == len(self.out[0]):
+            self.out.popleft()
+            self.skip = 0
+        if self.stalled and self.waiting <= HIGH_WATER // 2:
             self.stalled = False
             self.wake()
 

@@ -63,6 +63,9 @@ class ClientSide(Protocol):
     def establish(self) -> None:
         """Answer a CONNECT: what follows belongs to the tunnel."""
 
+    def become_tunnel(self) -> None:
+        """What comes is no HTTP from here on: it is read from the channel."""
+
     def check(self) -> None:
         """Raise PeerClosed or PeerStalled when nobody is there to take the response."""
 

@@ -136,11 +136,11 @@ class TestWindows:
         number = pair.client.open(POST, Headers(), end_stream=False)
         pair.client.send_data(number, b"x" * 100)
         pair.move()
-        pair.server.acknowledge(number, 49)
+        pair.server.acknowledge(number, 24)
         assert pair.server.data_to_send() == b""
         pair.server.acknowledge(number, 1)
         assert pair.move()[0] == [WindowOpened(1)]
-        assert pair.client.room(number) == 50
+        assert pair.client.room(number) == 25
 
     def test_a_slow_stream_does_not_hold_another(self) -> None:
         pair = Pair()
