@@ -13,6 +13,7 @@ from rama_proxy.errors import ConnectionProblem, PeerClosed, RamaError
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.headers import Headers
 from rama_proxy.net.channel import Channel, monotonic
+from rama_proxy.net.waiting import CLOSING
 from rama_proxy.protocols.http2_events import Code, InformationalHead, ResponseHead
 
 if TYPE_CHECKING:
@@ -58,11 +59,18 @@ class Http2Stream(Channel):
     def left(self) -> bool:
         return self.lost  # to end its half is what a client does after each request
 
+    @property
+    def writable(self) -> bool:
+        return not self.stalled and not (self.lost and self.error is not None)
+
     # --- what comes in, from the link
 
     def took(self, payload: bytes, flow_length: int) -> None:
         """DATA came; `flow_length` counts its padding."""
         self.last = monotonic()
+        if self.phase is CLOSING:
+            self.link.acknowledge(self, flow_length)  # nobody reads it any more
+            return
         self.unread += flow_length
         self.buf += self._decrypt(payload) if self.engines else payload
         self.wake()
@@ -127,6 +135,15 @@ class Http2Stream(Channel):
             self.end()
             self.link.settle(self)
 
+    def close(self) -> None:
+        super().close()
+        self._discard()
+
+    def _discard(self) -> None:
+        """Drop what nobody will read; else the connection's window would lose it for good."""
+        self.buf.clear()
+        self.acknowledge()
+
     def reset(self) -> None:
         """End the stream so that the peer sees a failure, not an end."""
         self.abort(Code.CANCEL)
@@ -136,6 +153,7 @@ class Http2Stream(Channel):
         self.phase = None
         if not self.lost:
             self.link.reset(self, code)
+        self._discard()
 
     def fail(self, error: RamaError) -> None:
         """The peer or its connection ended the stream before its time."""
