@@ -8,7 +8,6 @@ the loop. Data takes turns among streams, a slice each, so that none waits for a
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +54,8 @@ class Link:
         self.settled = False  # the peer's SETTINGS came
         self.over = Signal()
         self.on_request: Callable[[events.RequestHead | events.Fault], None] | None = None
-        self.waiting: deque[Signal] = deque()  # for a stream, or for the peer's SETTINGS
+        self.on_received: Callable[[], None] | None = None  # after all that came at once
+        self.waiting: dict[Signal, None] = {}  # for a stream, or for the peer's SETTINGS
         self._sweeper = sweeper
         self._ready: dict[Http2Stream, None] = {}  # have something to send, and a window
         self._scheduled = False
@@ -155,6 +155,8 @@ class Link:
                 take = _TAKE.get(type(event))
                 if take is not None:
                     take(self, event)
+            if self.on_received is not None:
+                self.on_received()
         if (channel.eof or self.http2.closed) and not self.ended:
             self._finish()
         if self._ready or self.http2.has_output:
@@ -328,8 +330,8 @@ class Link:
             self._schedule()
 
     def _wake_waiting(self) -> None:
-        while self.waiting:
-            self.waiting.popleft().wake()
+        for signal in self.waiting:
+            signal.wake()
 
     def _finish(self) -> None:
         """The connection is over: so is every stream."""
@@ -337,11 +339,17 @@ class Link:
         channel = self.channel
         cause = self.fault or channel.error or self.error
         for stream in list(self.streams.values()):
+            if self.client_side and stream.eof and stream.error is None:
+                self._forget(stream)  # its response is whole
+                continue
             self._drop(stream)
             stream.fail(self._ending(cause))
         self.error = cause
         self._wake_waiting()
         if self.client_side:
+            if self.fault is not None:
+                channel.info.error = channel.info.error or str(self.fault)
+            self._flush()  # our GOAWAY
             channel.close()
         self.over.wake()
 
