@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -272,3 +273,96 @@ async def test_a_server_that_breaks_http2_is_told(tmp_path: Path) -> None:
     assert words.decode() in flow.error
     assert flow.server is not None
     assert flow.server.error == words.decode()
+
+
+class TestTime:
+    """A client that says a little now and then, and never enough."""
+
+    @pytest.mark.parametrize("begin", [b"PRI * HTTP/2", PREFACE, PREFACE + SETTINGS[:5]])
+    async def test_no_complete_handshake(self, tmp_path: Path, begin: bytes) -> None:
+        options = Options(handshake_timeout=0.3, head_timeout=0.3)
+        async with running(tmp_path, options) as engine:
+            reader, writer = await engine.connect()
+            writer.write(begin)
+            async with asyncio.timeout(5):
+                await reader.read()
+            writer.close()
+
+    @pytest.mark.parametrize("busy", [False, True])
+    @pytest.mark.parametrize("half", ["a frame", "a block"])
+    async def test_half_a_head(self, tmp_path: Path, half: str, busy: bool) -> None:
+        async def silent(end: Http2End, exchange: Exchange) -> None:
+            pass
+
+        async with http2_origin(silent) as server:
+            options = Options(mode=f"reverse:http://127.0.0.1:{server.port}", head_timeout=0.3)
+            async with running(tmp_path, options) as engine:
+                reader, writer = await engine.connect()
+                writer.write(PREFACE + SETTINGS)
+                number = 1
+                if busy:
+                    writer.write(GET)
+                    number = 3
+                head = GET[:4] + b"\1\0\0\0%c" % number + GET[9:]
+                writer.write(head[: 12 if half == "a frame" else None])
+                drip = bytes(1) if half == "a frame" else b"\0\0\0\x09\0\0\0\0%c" % number
+                reading = asyncio.ensure_future(reader.read())
+                for _ in range(5 if half == "a frame" else 15):
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(asyncio.shield(reading), 0.1)
+                        break
+                    writer.write(drip)
+                async with asyncio.timeout(5):
+                    said = await reading
+                writer.close()
+                await engine.ended(1 + busy)
+                flows = engine.flows()
+        assert b"\7\0\0\0\0\0\0\0\0%c\0\0\0\x0b" % (1 if busy else 0) in said  # GOAWAY
+        assert "no complete request head within 0.3 s" in flows[-1].error
+
+    async def test_heads_that_follow_each_other_are_no_half_head(self, tmp_path: Path) -> None:
+        async def handler(end: Http2End, exchange: Exchange) -> None:
+            end.answer(exchange, OK, b"hi")
+
+        async with http2_origin(handler) as server:
+            options = Options(mode=f"reverse:http://127.0.0.1:{server.port}", head_timeout=1.0)
+            async with running(tmp_path, options) as engine:
+                reader, writer = await engine.connect()
+                heads = [GET[:8] + bytes([number]) + GET[9:] for number in range(1, 61, 2)]
+                rest = PREFACE + SETTINGS
+                for head in heads:  # each write ends in the middle of the next head
+                    writer.write(rest + head[:12])
+                    rest = head[12:]
+                    await asyncio.sleep(0.1)
+                writer.write(rest)
+                said = b""
+                async with asyncio.timeout(5):
+                    while said.count(b"hi") < len(heads):
+                        said += await reader.read(65536)
+                writer.close()
+
+
+class TestNotices:
+    """1xx heads have no window: they are bounded by their size, and by who takes them."""
+
+    async def test_from_the_server_without_end(self, tmp_path: Path) -> None:
+        async def evil(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(PREFACE)
+            writer.write(SETTINGS)
+            while not reader.at_eof():
+                writer.write(HINT * 1000)
+                await writer.drain()
+                await asyncio.sleep(0)
+                if reader._buffer.find(b"\0\0\4\3") >= 0:  # type: ignore[attr-defined]  # a reset came
+                    break
+
+        async with raw_server(evil) as port:
+            options = Options(mode=f"reverse:http://127.0.0.1:{port}", upstream_http="2")
+            async with running(tmp_path, options) as engine:
+                async with http2_client(*await engine.connect()) as client:
+                    got = await client.ask(request_fields("/"))
+                await engine.ended()
+                (flow,) = engine.flows()
+        assert got.reset == ErrorCodes.ENHANCE_YOUR_CALM
+        assert "1xx heads of more than 65536 bytes" in flow.error
+        assert len(got.heads) < 3000

@@ -56,6 +56,11 @@ class Inbound(ABC):
         self._recorder = StartRecorder(preface=not client_side)
         self._events: list[Event] = []
 
+    @property
+    def half_head(self) -> int:
+        """A number for the head that has begun and is not whole, 0 where none has."""
+        return self._reader.half_head
+
     @abstractmethod
     def reset(self, stream: int, code: int) -> None:
         """End a stream (the sending half does it)."""
@@ -177,6 +182,7 @@ class Inbound(ABC):
                     number,
                     fields,
                 )
+            self._count_informational(stream, fields)
             self._events.append(InformationalHead(number, status, headers))
             return
         stream.head_done = True
@@ -187,6 +193,16 @@ class Inbound(ABC):
         if end:
             self._end_remote(stream, fields)
         self._events.append(ResponseHead(number, status, headers, end))
+
+    def _count_informational(self, stream: Stream, fields: FieldList) -> None:
+        """No window holds back 1xx heads: those of one response are bounded as a head is."""
+        stream.informational += sum([len(name) + len(value) + 32 for name, value in fields])
+        if stream.informational > self.limits.max_header_list:
+            raise Http2Error(
+                Code.ENHANCE_YOUR_CALM,
+                f"1xx heads of more than {self.limits.max_header_list} bytes",
+                stream.number,
+            )
 
     def _on_trailers(self, stream: Stream, fields: FieldList, end: bool) -> None:
         fault = rules.trailers_fault(fields, response=self.client_side)

@@ -285,6 +285,7 @@ class TestFloods:
             (frame(4, 1, 0), "1000 SETTINGS"),
             (frame(6, 0, 0, b"12345678"), "1000 PING"),
             (frame(6, 1, 0, b"12345678"), "1000 PING"),
+            (frame(7, 0, 0, bytes(8)), "1000 GOAWAY"),
             (frame(0, 0, 1), "1000 empty DATA"),
             (frame(0, 8, 1, b"\3\0\0\0"), "1000 empty DATA"),
             (frame(0x55, 0, 1, b"x"), "1000 other frames"),
@@ -358,6 +359,25 @@ class TestFloods:
         )
         data = start + frame(9, 0, 1) * 15 + frame(9, 4, 1)
         assert isinstance(server().receive(data, 0.0)[-1], RequestHead)
+
+    def test_a_half_head_is_told_from_the_next(self) -> None:
+        connection = server()
+        assert connection.half_head == 0
+        connection.receive(get(1)[:12], 0.0)
+        first = connection.half_head
+        connection.receive(get(1)[12:], 0.0)
+        assert (bool(first), connection.half_head) == (True, 0)
+        connection.receive(get(3, flags=1) + frame(9, 0, 3), 0.0)
+        assert connection.half_head not in (0, first)
+        connection.receive(frame(9, 4, 3) + frame(0, 0, 1)[:8], 0.0)
+        assert connection.half_head == 0
+
+    def test_informational_heads(self) -> None:
+        hint = frame(1, 4, 1, b"\x08\3" + b"103" + field(b"link", b"x" * 100))
+        data = hint * 372  # of 42 and 136 bytes: 66216
+        words = "1xx heads of more than 65536 bytes"
+        check_reset(client(), data, Code.ENHANCE_YOUR_CALM, words)
+        assert faults(client().receive(hint * 368 + frame(1, 5, 1, b"\x88"), 0.0)) == []
 
     def test_an_hpack_bomb(self) -> None:
         put = b"\x40\1x\x7f\xa1\x1e" + b"y" * 4000  # 4000 bytes into the dynamic table
