@@ -257,6 +257,11 @@ class Inbound(ABC):
         if frame.flags & wire.ACK:
             return
         settings = wire.parse_settings(frame.payload)
+        if len(settings) > self.limits.max_settings:
+            raise Http2Error(
+                Code.ENHANCE_YOUR_CALM,
+                f"SETTINGS of {len(settings)} values, {self.limits.max_settings} allowed",
+            )
         self._answer(self._engine.settings_came(settings))
         self._streams.change_initial(self._engine.initial_window)
         self._events.append(SettingsChanged(tuple(settings)))

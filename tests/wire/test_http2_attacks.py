@@ -385,12 +385,19 @@ class TestFloods:
         words = "head of more than 65536 bytes"
         check_goaway(server(), data, Code.ENHANCE_YOUR_CALM, words)
 
+    def test_settings_of_many_values(self) -> None:
+        value = b"\0\4\0\0\xff\xff"
+        assert faults(server().receive(frame(4, 0, 0, value * 100), 0.0)) == []
+        check_goaway(
+            server(), frame(4, 0, 0, value * 101), Code.ENHANCE_YOUR_CALM, "101 values, 100 allowed"
+        )
+
     def test_settings_that_nobody_knows_are_not_kept(self) -> None:
         connection = server()
         tracemalloc.start()
         try:
-            for first in range(0x100, 0x10000, 2000):
-                names = range(first, min(first + 2000, 0x10000))
+            for first in range(0x100, 0x10000, 100):
+                names = range(first, min(first + 100, 0x10000))
                 payload = b"".join(name.to_bytes(2) + b"\0\0\0\1" for name in names)
                 connection.receive(frame(4, 0, 0, payload), 0.0)
             connection.data_to_send()
