@@ -55,6 +55,7 @@ class Inbound(ABC):
         self._reader = FrameReader(limits, self._flood, preface=not client_side)
         self._recorder = StartRecorder(preface=not client_side)
         self._events: list[Event] = []
+        self._now = 0.0
 
     @property
     def half_head(self) -> int:
@@ -92,6 +93,7 @@ class Inbound(ABC):
             self._recorder.feed(bytes(data))
         events: list[Event] = []
         self._events = events
+        self._now = now
         self._reader.feed(data)
         try:
             while not self.closed and (frame := self._reader.next(now)) is not None:
@@ -130,6 +132,9 @@ class Inbound(ABC):
             if self.client_side or number <= self._highest or number % 2 == 0:
                 if not self._streams.was_reset(number):
                     raise self._misplaced(frame)
+                flood = self._flood.count("HEADERS on closed streams", self._now)
+                if flood:
+                    raise Http2Error(Code.ENHANCE_YOUR_CALM, flood)
             else:
                 self._on_request(number, fields, end)
         elif stream.remote_done:

@@ -29,9 +29,9 @@ from rama_proxy.protocols.http2_limits import Limits
 from rama_proxy.relay.http2_stream import Http2Stream, client_left
 
 SLICE = 64 * 1024  # bytes of one stream that go out before others have their turn
-RESET_DELAY = (
-    0.1  # seconds; curl 7.88 takes a RST_STREAM that comes with the response for a failure
-)
+# seconds; curl 7.88 takes a RST_STREAM that comes with the response for a failure
+RESET_DELAY = 0.1
+TURN = 32 * 1024  # bytes of a peer that are read before others have their turn
 ALONE = 512 * 1024  # the same where there are no others
 
 
@@ -59,6 +59,7 @@ class Link:
         self._sweeper = sweeper
         self._ready: dict[Http2Stream, None] = {}  # have something to send, and a window
         self._scheduled = False
+        self._more: asyncio.Handle | None = None  # reads the rest of what came
         self._started = False
         self._loop = asyncio.get_running_loop()
 
@@ -71,6 +72,8 @@ class Link:
 
     def detach(self) -> None:
         """Send what is left and read no more."""
+        if self._more is not None:
+            self._more.cancel()
         self._flush()
         self.channel.watch = None
 
@@ -147,20 +150,34 @@ class Link:
     def _changed(self) -> None:
         """The channel has changed: read what came, and see whether it has ended."""
         channel = self.channel
-        if channel.buf and not self.ended:
-            received = self.http2.receive(channel.buf, monotonic())
-            channel.buf.clear()
-            channel.before_wait()
-            for event in received:
-                take = _TAKE.get(type(event))
-                if take is not None:
-                    take(self, event)
-            if self.on_received is not None:
-                self.on_received()
-        if (channel.eof or self.http2.closed) and not self.ended:
+        if channel.buf and not self.ended and self._more is None:
+            self._receive(channel.buf)
+        over = self.http2.closed or (channel.eof and not channel.buf)
+        if over and not self.ended:
             self._finish()
         if self._ready or self.http2.has_output:
             self._schedule()
+
+    def _receive(self, buf: bytearray) -> None:
+        """Read a part of what came. The smallest frames cost the most: 32 KiB may take 10 ms."""
+        if len(buf) > TURN:
+            received = self.http2.receive(buf[:TURN], monotonic())
+            del buf[:TURN]
+            self._more = self._loop.call_soon(self._read_on)
+        else:
+            received = self.http2.receive(buf, monotonic())
+            buf.clear()
+        self.channel.before_wait()
+        for event in received:
+            take = _TAKE.get(type(event))
+            if take is not None:
+                take(self, event)
+        if self.on_received is not None:
+            self.on_received()
+
+    def _read_on(self) -> None:
+        self._more = None
+        self._changed()
 
     def _on_request(self, event: events.RequestHead) -> None:
         self._note_start()

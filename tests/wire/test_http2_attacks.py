@@ -328,6 +328,12 @@ class TestFloods:
         )
         check_goaway(server(), data, Code.ENHANCE_YOUR_CALM, "1000 RST_STREAM")
 
+    def test_heads_on_a_stream_that_was_reset(self) -> None:
+        data = get(1, field(b"X", b"y"))
+        assert len(faults(server().receive(data + get(1) * 1000, 0.0))) == 1
+        words = "1000 HEADERS on closed streams"
+        check_goaway(server(), data + get(1) * 1001, Code.ENHANCE_YOUR_CALM, words)
+
     def test_resets_of_both_kinds_count_together(self) -> None:
         data = b"".join(
             get(number) + frame(8, 0, number, b"\0\0\0\0")
