@@ -100,6 +100,8 @@ class Inbound(ABC):
                 try:
                     _TAKE[frame.kind](self, frame)
                 except Http2Error as error:
+                    if not error.stream:
+                        raise
                     self._refuse(error, now)
         except Http2Error as error:
             self._break(error)
@@ -107,9 +109,7 @@ class Inbound(ABC):
         return events
 
     def _refuse(self, error: Http2Error, now: float) -> None:
-        """Answer a fault of one stream; of the connection, and of too many streams, raise it."""
-        if not error.stream:
-            raise error
+        """Answer a fault of one stream. Raises where there were too many."""
         self._events.append(Fault(error.stream, error.code, str(error), error.fields))
         self.reset(error.stream, error.code)
         flood = self._flood.count("RST_STREAM", now)  # CVE-2025-8671: they made us send it

@@ -228,6 +228,8 @@ class Http2Server:
     async def drop(self, error: RamaError) -> None:
         code = error.code if isinstance(error, PeerClosed) else None
         self.stream.abort(Code.CANCEL if code is None else code)
+        if self.stream.error is not None:
+            self.stream.error.__traceback__ = None  # its frames hold the stream
 
     def close(self) -> None:
         self.stream.abort(Code.CANCEL)
