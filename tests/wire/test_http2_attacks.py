@@ -391,6 +391,13 @@ class TestFloods:
         words = "head of more than 65536 bytes"
         check_goaway(server(), data, Code.ENHANCE_YOUR_CALM, words)
 
+    def test_a_head_of_many_small_fields(self) -> None:
+        words = "head of more than 65536 bytes"  # each field counts 32 more (RFC 9113 6.5.2)
+        data = frame(1, 5, 1, HEAD + field(b"a", b"b") * 2000)
+        check_goaway(server(), data, Code.ENHANCE_YOUR_CALM, words)
+        data = frame(1, 5, 1, HEAD + field(b"a", b"b") * 1900)
+        assert faults(server().receive(data, 0.0)) == []
+
     def test_settings_of_many_values(self) -> None:
         value = b"\0\4\0\0\xff\xff"
         assert faults(server().receive(frame(4, 0, 0, value * 100), 0.0)) == []
