@@ -37,6 +37,7 @@ from rama_proxy.protocols.http2_start import StartRecorder
 from rama_proxy.protocols.http2_streams import Stream, Streams, wrong_length
 
 _END = wire.END_STREAM
+MAX_TURN = 1000  # frames read at once, and two bytes of a header block count as one; some 5 ms
 
 
 class Inbound(ABC):
@@ -55,6 +56,13 @@ class Inbound(ABC):
         self._reader = FrameReader(limits, self._flood, preface=not client_side)
         self._recorder = StartRecorder(preface=not client_side)
         self._events: list[Event] = []
+        self._now = 0.0
+        self.has_more = False  # of what was received
+
+    @property
+    def half_head(self) -> int:
+        """A number for the head that has begun and is not whole, 0 where none has."""
+        return self._reader.half_head
 
     @abstractmethod
     def reset(self, stream: int, code: int) -> None:
@@ -81,28 +89,40 @@ class Inbound(ABC):
 
         A bytearray is given away. Answers may be there to send afterwards.
         """
+        events = self.receive_part(data, now)
+        while self.has_more:
+            events += self.receive_part(b"", now)
+        return events
+
+    def receive_part(self, data: bytes | bytearray, now: float) -> list[Event]:
+        """As `receive`, but what would take too long at once is left, and `has_more` set."""
         if self.closed:
+            self.has_more = False
             return []
         if not self._recorder.done:
             self._recorder.feed(bytes(data))
         events: list[Event] = []
         self._events = events
+        self._now = now
         self._reader.feed(data)
+        left = MAX_TURN
         try:
-            while not self.closed and (frame := self._reader.next(now)) is not None:
+            while not self.closed and left > 0 and (frame := self._reader.next(now)) is not None:
+                left -= 1 if frame.kind != wire.HEADERS else 1 + len(frame.payload) // 2
                 try:
                     _TAKE[frame.kind](self, frame)
                 except Http2Error as error:
+                    if not error.stream:
+                        raise
                     self._refuse(error, now)
         except Http2Error as error:
             self._break(error)
+        self.has_more = left <= 0 and not self.closed
         self._give_back()
         return events
 
     def _refuse(self, error: Http2Error, now: float) -> None:
-        """Answer a fault of one stream; of the connection, and of too many streams, raise it."""
-        if not error.stream:
-            raise error
+        """Answer a fault of one stream. Raises where there were too many."""
         self._events.append(Fault(error.stream, error.code, str(error), error.fields))
         self.reset(error.stream, error.code)
         flood = self._flood.count("RST_STREAM", now)  # CVE-2025-8671: they made us send it
@@ -125,6 +145,9 @@ class Inbound(ABC):
             if self.client_side or number <= self._highest or number % 2 == 0:
                 if not self._streams.was_reset(number):
                     raise self._misplaced(frame)
+                flood = self._flood.count("HEADERS on closed streams", self._now)
+                if flood:
+                    raise Http2Error(Code.ENHANCE_YOUR_CALM, flood)
             else:
                 self._on_request(number, fields, end)
         elif stream.remote_done:
@@ -177,6 +200,7 @@ class Inbound(ABC):
                     number,
                     fields,
                 )
+            self._count_informational(stream, fields)
             self._events.append(InformationalHead(number, status, headers))
             return
         stream.head_done = True
@@ -187,6 +211,16 @@ class Inbound(ABC):
         if end:
             self._end_remote(stream, fields)
         self._events.append(ResponseHead(number, status, headers, end))
+
+    def _count_informational(self, stream: Stream, fields: FieldList) -> None:
+        """No window holds back 1xx heads: those of one response are bounded as a head is."""
+        stream.informational += sum([len(name) + len(value) + 32 for name, value in fields])
+        if stream.informational > self.limits.max_header_list:
+            raise Http2Error(
+                Code.ENHANCE_YOUR_CALM,
+                f"1xx heads of more than {self.limits.max_header_list} bytes",
+                stream.number,
+            )
 
     def _on_trailers(self, stream: Stream, fields: FieldList, end: bool) -> None:
         fault = rules.trailers_fault(fields, response=self.client_side)
@@ -241,6 +275,11 @@ class Inbound(ABC):
         if frame.flags & wire.ACK:
             return
         settings = wire.parse_settings(frame.payload)
+        if len(settings) > self.limits.max_settings:
+            raise Http2Error(
+                Code.ENHANCE_YOUR_CALM,
+                f"SETTINGS of {len(settings)} values, {self.limits.max_settings} allowed",
+            )
         self._answer(self._engine.settings_came(settings))
         self._streams.change_initial(self._engine.initial_window)
         self._events.append(SettingsChanged(tuple(settings)))

@@ -23,6 +23,7 @@ class Limits:
     max_header_list: int = 64 * KIB  # decoded, 32 bytes more for each field (RFC 9113 6.5.2)
     max_header_block: int = 64 * KIB  # as on the wire, over all CONTINUATION frames
     max_continuations: int = 16  # CVE-2024-27316; node and Go bound the bytes alone
+    max_settings: int = 100  # values in one SETTINGS; node 32, peers send 9 and what they grease
     stream_window: int = 1 * MIB
     connection_window: int = 16 * MIB
     flood: int = 1000  # frames of one kind in `flood_seconds`; Envoy 1000 unanswered, nginx 1000

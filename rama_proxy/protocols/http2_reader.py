@@ -40,8 +40,8 @@ _LENGTHS = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
 _ON_STREAM = {DATA: True, HEADERS: True, PRIORITY: True, RST_STREAM: True, SETTINGS: False}
 _ON_STREAM |= {PUSH_PROMISE: True, PING: False, GOAWAY: False, CONTINUATION: True}
 _COUNTED = {PRIORITY: "PRIORITY", RST_STREAM: "RST_STREAM", SETTINGS: "SETTINGS", PING: "PING"}
-_COUNTED |= {WINDOW_UPDATE: "WINDOW_UPDATE"}
-_NOT_COUNTED = {DATA, HEADERS, CONTINUATION, GOAWAY, PUSH_PROMISE}
+_COUNTED |= {WINDOW_UPDATE: "WINDOW_UPDATE", GOAWAY: "GOAWAY"}
+_NOT_COUNTED = {DATA, HEADERS, CONTINUATION, PUSH_PROMISE}
 _HANDED_ON = {RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE}
 
 
@@ -57,7 +57,7 @@ class Frame(NamedTuple):
 class FrameReader:
     """Takes bytes, gives frames. Time is only passed on to the counters."""
 
-    __slots__ = ("_block", "_buf", "_flood", "_limits", "_parts", "_preface", "_settled")
+    __slots__ = ("_block", "_buf", "_flood", "_heads", "_limits", "_parts", "_preface", "_settled")
 
     def __init__(self, limits: Limits, flood: Flood, *, preface: bool) -> None:
         self._buf = bytearray()
@@ -66,7 +66,15 @@ class FrameReader:
         self._preface = preface
         self._settled = False  # the first frame, SETTINGS, has come
         self._block: Frame | None = None  # a HEADERS frame that waits for its CONTINUATION
+        self._heads = 0  # whole ones so far
         self._parts = 0
+
+    @property
+    def half_head(self) -> int:
+        """A number for the head that has begun and is not whole, 0 where none has."""
+        buf = self._buf
+        begun = self._block is not None or (len(buf) > 3 and buf[3] == HEADERS)
+        return self._heads + 1 if begun else 0
 
     def feed(self, data: bytes | bytearray) -> None:
         """Take bytes as they came; a bytearray becomes the reader's own."""
@@ -189,6 +197,7 @@ class FrameReader:
             block = block[5:]
         frame = frame._replace(payload=block)
         if frame.flags & END_HEADERS:
+            self._heads += 1
             return frame
         self._block, self._parts = frame, 0
         return None
@@ -208,6 +217,7 @@ class FrameReader:
             )
         begun = begun._replace(payload=begun.payload + frame.payload)
         if frame.flags & END_HEADERS:
+            self._heads += 1
             self._block = None
             return begun
         self._block = begun

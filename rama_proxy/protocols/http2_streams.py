@@ -25,6 +25,7 @@ class Stream:
         "got",
         "head_done",
         "held",
+        "informational",
         "is_head",
         "local_done",
         "number",
@@ -42,6 +43,7 @@ class Stream:
         self.got = 0
         self.held = 0
         self.spent = 0
+        self.informational = 0  # bytes of the peer's 1xx heads
         self.counted = True  # against MAX_CONCURRENT_STREAMS
         self.is_head = False  # the request was HEAD: its response has no body
         self.head_done = False  # the peer's head, past all 1xx, has come

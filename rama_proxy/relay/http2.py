@@ -11,7 +11,7 @@ from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Field, Headers, to_text
 from rama_proxy.model.message import Request, split_authority
-from rama_proxy.net.waiting import changed
+from rama_proxy.net.waiting import Phase, changed
 from rama_proxy.protocols.http2_events import Code, Fault, RequestHead
 from rama_proxy.protocols.translate import HTTP2, request_of
 from rama_proxy.relay.answer import refuse
@@ -50,17 +50,18 @@ class _Server:
         self.on_upgrade = on_upgrade
         self.link = Link(conn.client, wiring.dialer.sweeper, wiring.limits, client=False)
         self.link.on_request = self._on_request
+        self.link.on_received = self._let_time_run
+        self.half = 0  # the head that has begun and is not whole
         self.tasks: set[asyncio.Task[None]] = set()
         self.started = False  # the first request came
         self.most = wiring.limits.max_streams + EXTRA_TASKS
 
     async def run(self) -> None:
         conn, link = self.conn, self.link
-        channel, phases = conn.client, conn.wiring.phases
+        channel = conn.client
         link.start()
         try:
-            if not self.tasks and not link.ended:
-                channel.enter(phases.idle)
+            self._let_time_run()
             while not link.ended:
                 await changed(link.over)
             if self.tasks:
@@ -73,14 +74,35 @@ class _Server:
             raise
         finally:
             if not link.http2.closed:
-                link.http2.goaway(Code.NO_ERROR, final=True)
+                code = Code.ENHANCE_YOUR_CALM if self.half else Code.NO_ERROR
+                link.http2.goaway(code, final=True)
             link.detach()
-        if link.fault is not None:
-            channel.info.error = channel.info.error or str(link.fault)
-            await note_failure(conn, "tcp", link.fault)
-            await channel.linger(phases.linger)
+            link.on_request = link.on_received = None
+        problem: RamaError | None = link.fault
+        if isinstance(channel.error, PeerTimeout) and (self.half or not link.settled):
+            problem = problem or channel.error
+        if problem is not None:
+            channel.info.error = channel.info.error or str(problem)
+            await note_failure(conn, "tcp", problem)
+            await channel.linger(conn.wiring.phases.linger)
         elif channel.error is not None and not isinstance(channel.error, PeerTimeout):
             channel.info.error = channel.info.error or str(channel.error)
+
+    def _let_time_run(self) -> None:
+        """Time runs for what the client owes: its preface, the rest of a head, a next request."""
+        link, channel, phases = self.link, self.conn.client, self.conn.wiring.phases
+        if link.ended:
+            return
+        half = link.http2.half_head
+        if not link.settled:
+            phase: Phase | None = phases.preface
+        elif half:
+            phase = phases.head  # nothing else can come before its end, on any stream
+        else:
+            phase = None if self.tasks else phases.idle
+        if channel.phase is not phase or half != self.half:
+            self.half = half
+            channel.enter(phase)
 
     # --- streams
 
@@ -98,12 +120,11 @@ class _Server:
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._ended)
-        self.conn.client.phase = None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        if not self.tasks and not self.link.ended:
-            self.conn.client.enter(self.conn.wiring.phases.idle)
+        if not self.tasks:
+            self._let_time_run()
         if not task.cancelled() and (error := task.exception()) is not None:
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "a stream's task failed", "exception": error, "task": task}

@@ -8,7 +8,6 @@ the loop. Data takes turns among streams, a slice each, so that none waits for a
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -27,12 +26,11 @@ from rama_proxy.protocols import http2_events as events
 from rama_proxy.protocols.http2 import Http2Connection
 from rama_proxy.protocols.http2_events import Code, code_name
 from rama_proxy.protocols.http2_limits import Limits
-from rama_proxy.relay.http2_stream import Http2Stream, client_left
+from rama_proxy.relay.http2_stream import Http2Stream
 
 SLICE = 64 * 1024  # bytes of one stream that go out before others have their turn
-RESET_DELAY = (
-    0.1  # seconds; curl 7.88 takes a RST_STREAM that comes with the response for a failure
-)
+# seconds; curl 7.88 takes a RST_STREAM that comes with the response for a failure
+RESET_DELAY = 0.1
 ALONE = 512 * 1024  # the same where there are no others
 
 
@@ -55,10 +53,12 @@ class Link:
         self.settled = False  # the peer's SETTINGS came
         self.over = Signal()
         self.on_request: Callable[[events.RequestHead | events.Fault], None] | None = None
-        self.waiting: deque[Signal] = deque()  # for a stream, or for the peer's SETTINGS
+        self.on_received: Callable[[], None] | None = None  # after all that came at once
+        self.waiting: dict[Signal, None] = {}  # for a stream, or for the peer's SETTINGS
         self._sweeper = sweeper
         self._ready: dict[Http2Stream, None] = {}  # have something to send, and a window
         self._scheduled = False
+        self._more: asyncio.Handle | None = None  # reads the rest of what came
         self._started = False
         self._loop = asyncio.get_running_loop()
 
@@ -71,6 +71,8 @@ class Link:
 
     def detach(self) -> None:
         """Send what is left and read no more."""
+        if self._more is not None:
+            self._more.cancel()
         self._flush()
         self.channel.watch = None
 
@@ -147,18 +149,33 @@ class Link:
     def _changed(self) -> None:
         """The channel has changed: read what came, and see whether it has ended."""
         channel = self.channel
-        if channel.buf and not self.ended:
-            data, channel.buf = channel.buf, bytearray()
-            received = self.http2.receive(data, monotonic())
-            channel.before_wait()
-            for event in received:
-                take = _TAKE.get(type(event))
-                if take is not None:
-                    take(self, event)
-        if (channel.eof or self.http2.closed) and not self.ended:
+        if channel.buf and not self.ended and self._more is None:
+            self._receive()
+        read = not channel.buf and self._more is None
+        if (self.http2.closed or (channel.eof and read)) and not self.ended:
             self._finish()
         if self._ready or self.http2.has_output:
             self._schedule()
+
+    def _receive(self) -> None:
+        """Read what came, or a part: then the rest when others have had their turn."""
+        data, self.channel.buf = self.channel.buf, bytearray()
+        received = self.http2.receive_part(data, monotonic())
+        if self.http2.has_more:
+            self._more = self._loop.call_soon(self._read_on)
+        self.channel.before_wait()
+        for event in received:
+            take = _TAKE.get(type(event))
+            if take is not None:
+                take(self, event)
+        if self.on_received is not None:
+            self.on_received()
+
+    def _read_on(self) -> None:
+        self._more = None
+        if not self.ended:
+            self._receive()
+        self._changed()
 
     def _on_request(self, event: events.RequestHead) -> None:
         self._note_start()
@@ -328,8 +345,8 @@ class Link:
             self._schedule()
 
     def _wake_waiting(self) -> None:
-        while self.waiting:
-            self.waiting.popleft().wake()
+        for signal in self.waiting:
+            signal.wake()
 
     def _finish(self) -> None:
         """The connection is over: so is every stream."""
@@ -337,18 +354,24 @@ class Link:
         channel = self.channel
         cause = self.fault or channel.error or self.error
         for stream in list(self.streams.values()):
+            if self.client_side and stream.eof and stream.error is None:
+                self._forget(stream)  # its response is whole
+                continue
             self._drop(stream)
             stream.fail(self._ending(cause))
         self.error = cause
         self._wake_waiting()
         if self.client_side:
+            if self.fault is not None:
+                channel.info.error = channel.info.error or str(self.fault)
+            self._flush()  # our GOAWAY
             channel.close()
         self.over.wake()
 
     def _ending(self, cause: RamaError | None) -> RamaError:
         """What a stream is told of the end of its connection."""
         if not self.client_side:
-            return client_left(f"the client's connection ended{_because(cause)}")
+            return PeerClosed(f"the client's connection ended{_because(cause)}")
         kind = UpstreamTimeout if isinstance(cause, UpstreamTimeout) else UpstreamError
         return kind(f"the server's connection ended{_because(cause)}")
 

@@ -11,19 +11,35 @@ from rama_proxy.net.waiting import Signal
 from rama_proxy.relay.http2_link import Link
 
 
+class Dial:
+    """The first connection to a server while it is made: who else wants it, and why it failed."""
+
+    __slots__ = ("over", "problem", "waiting")
+
+    def __init__(self) -> None:
+        self.over = False
+        self.problem: RamaError | None = None
+        self.waiting: list[Signal] = []
+
+    def end(self) -> None:
+        """It was made, or it failed."""
+        self.over = True
+        for signal in self.waiting:
+            signal.wake()
+
+
 class Links:
     """The HTTP/2 connections to servers of one client, and how many of HTTP/1 it has in use.
 
     Nothing of another client goes through them.
     """
 
-    __slots__ = ("busy", "dialling", "http1", "left", "open", "problems", "turns")
+    __slots__ = ("busy", "dialling", "http1", "left", "open", "turns")
 
     def __init__(self) -> None:
         self.open: dict[Key, Link] = {}
         self.left: list[Link] = []  # take no more streams
-        self.dialling: dict[Key, list[Signal]] = {}  # who waits for the first connection
-        self.problems: dict[Key, RamaError] = {}  # what the last dial failed with
+        self.dialling: dict[Key, Dial] = {}
         self.http1: set[Key] = set()  # servers that are known to speak HTTP/1
         self.busy = 0  # connections of HTTP/1 that carry a request
         self.turns: deque[Signal] = deque()  # who waits for one of them to be free
@@ -33,6 +49,15 @@ class Links:
         self.busy -= 1
         if self.turns:
             self.turns.popleft().wake()
+
+    def ended(self) -> list[Channel]:
+        """The channels of those that were left and have ended since; they are here no more."""
+        ended = [link for link in self.left if link.ended]
+        if ended:
+            self.left = [link for link in self.left if not link.ended]
+        for link in ended:
+            link.detach()
+        return [link.channel for link in ended]
 
     def drain(self) -> list[Channel]:
         """The channels of all of them; they read no more."""

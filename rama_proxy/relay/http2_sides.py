@@ -17,6 +17,7 @@ from rama_proxy.model.message import Request, Response
 from rama_proxy.protocols import translate
 from rama_proxy.protocols.http2_events import Code
 from rama_proxy.protocols.websocket import is_websocket
+from rama_proxy.relay.http1_sides import IDEMPOTENT
 from rama_proxy.relay.http2_link import Link
 from rama_proxy.relay.http2_stream import Http2Stream
 from rama_proxy.relay.sides import NO_PART, Part
@@ -119,10 +120,11 @@ class Http2Client:
 class Http2Server:
     """The server's end: a stream that is opened with the request's head."""
 
-    __slots__ = ("_link", "_open", "_tunnel", "stream")
+    __slots__ = ("_link", "_method", "_open", "_tunnel", "stream")
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._method = ""
         self._open: tuple[list[Field], Headers] | None = None
         self._tunnel = False
         self.stream = link.make_stream()
@@ -134,6 +136,7 @@ class Http2Server:
         pseudo, headers, notes = translate.request_to_http2(
             request, protocol="websocket" if asked else ""
         )
+        self._method = request.method
         self._tunnel = asked or request.method == "CONNECT"
         self._open = pseudo, headers
         return notes
@@ -213,10 +216,15 @@ class Http2Server:
     # --- the end
 
     def may_retry(self, error: RamaError) -> bool:
-        """RFC 9113 8.7: the server says that it has not acted on the request."""
-        stream = self.stream
+        """RFC 9113 8.7: the server says that it has not acted on the request.
+
+        Or the connection had waited, and broke as we used it (RFC 9112 9.3.1).
+        """
+        stream, link = self.stream, self._link
         if stream.heads or stream.parts or isinstance(error, UpstreamTimeout):
             return False
+        if link.ended and link.fault is None and stream.number > 1 and self._method in IDEMPOTENT:
+            return True
         return isinstance(error, ConnectionProblem) and error.code == Code.REFUSED_STREAM
 
     async def release(self, *, reusable: bool) -> None:
@@ -225,6 +233,8 @@ class Http2Server:
     async def drop(self, error: RamaError) -> None:
         code = error.code if isinstance(error, PeerClosed) else None
         self.stream.abort(Code.CANCEL if code is None else code)
+        if self.stream.error is not None:
+            self.stream.error.__traceback__ = None  # its frames hold the stream
 
     def close(self) -> None:
         self.stream.abort(Code.CANCEL)

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from rama_proxy.errors import ConnectionProblem, PeerClosed, RamaError
+from rama_proxy.errors import RamaError
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.headers import Headers
+from rama_proxy.model.message import GROWN, SMALL
 from rama_proxy.net.channel import Channel, monotonic
+from rama_proxy.net.waiting import CLOSING
 from rama_proxy.protocols.http2_events import Code, InformationalHead, ResponseHead
 
 if TYPE_CHECKING:
@@ -67,15 +69,21 @@ class Http2Stream(Channel):
     def left(self) -> bool:
         return self.lost  # to end its half is what a client does after each request
 
+    @property
+    def writable(self) -> bool:
+        return not self.stalled and not (self.lost and self.error is not None)
+
     # --- what comes in, from the link
 
     def took(self, payload: bytes, flow_length: int) -> None:
         """DATA came; `flow_length` counts its padding."""
         self.last = monotonic()
+        if self.phase is CLOSING:
+            self.link.acknowledge(self, flow_length)  # nobody reads it any more
+            return
         self.unread += flow_length
         if not self.tunnelled:
-            if payload:
-                self.parts.append(payload)
+            _append(self.parts, payload)
         else:
             self.buf += self._decrypt(payload) if self.engines else payload
         self.wake()
@@ -117,9 +125,7 @@ class Http2Stream(Channel):
     def _transmit(self, data: bytes | bytearray) -> None:
         if self.ending or self.lost:
             return
-        if not data:
-            return
-        self.out.append(data if type(data) is bytes else bytes(data))
+        _append(self.out, data if type(data) is bytes else bytes(data))
         self.waiting += len(data)
         if self.waiting > HIGH_WATER and not self.stalled:
             self.stalled = True
@@ -156,6 +162,16 @@ class Http2Stream(Channel):
             self.end()
             self.link.settle(self)
 
+    def close(self) -> None:
+        super().close()
+        self._discard()
+
+    def _discard(self) -> None:
+        """Drop what nobody will read; else the connection's window would lose it for good."""
+        self.buf.clear()
+        self.parts.clear()
+        self.before_wait()
+
     def reset(self) -> None:
         """End the stream so that the peer sees a failure, not an end."""
         self.abort(Code.CANCEL)
@@ -165,6 +181,7 @@ class Http2Stream(Channel):
         self.phase = None
         if not self.lost:
             self.link.reset(self, code)
+        self._discard()
 
     def fail(self, error: RamaError) -> None:
         """The peer or its connection ended the stream before its time."""
@@ -176,13 +193,9 @@ class Http2Stream(Channel):
         self.close()
 
 
-def code_of(error: BaseException | None) -> int | None:
-    """The code with which a peer ended a stream or connection, None where it was no such end."""
-    return error.code if isinstance(error, ConnectionProblem) else None
-
-
-def client_left(reason: str, code: int | None = None) -> PeerClosed:
-    """The error of a stream whose client is gone."""
-    error = PeerClosed(reason)
-    error.code = code
-    return error
+def _append(pieces: deque[bytes], data: bytes) -> None:
+    """Add a piece; small ones grow together: bytes objects of one byte cost forty times that."""
+    if len(data) < SMALL and pieces and len(pieces[-1]) < GROWN:
+        pieces[-1] += data
+    elif data:
+        pieces.append(data)

@@ -15,6 +15,7 @@ from rama_proxy.net.waiting import Signal, changed
 from rama_proxy.protocols.websocket import is_websocket
 from rama_proxy.relay.http1_sides import Http1Server
 from rama_proxy.relay.http2_link import Link
+from rama_proxy.relay.http2_links import Dial
 from rama_proxy.relay.http2_sides import Http2Server
 from rama_proxy.relay.sides import ServerSide
 from rama_proxy.relay.wiring import Conn, close_upstream, open_upstream
@@ -30,6 +31,8 @@ async def server_for(conn: Conn, flow: Flow, assigned: Place, *, fresh: bool = F
     `assigned` is where the request went before addons saw it. `fresh` takes no connection that
     waited.
     """
+    if conn.client.lost:  # who takes back what was just asked costs no server (CVE-2023-44487)
+        raise conn.client.error or PeerClosed("the client closed before its request was sent")
     key = _destination(conn, flow, assigned)
     websocket = bool(flow.request.protocol) or is_websocket(flow.request.headers.get("upgrade"))
     while True:
@@ -44,7 +47,7 @@ async def server_for(conn: Conn, flow: Flow, assigned: Place, *, fresh: bool = F
                 flow.server = link.channel.info
                 return Http2Server(link)
         elif key in conn.links.dialling:
-            await _wait_for_dial(conn, key)
+            await _wait_for_dial(conn, conn.links.dialling[key])
             continue
         if conn.links.busy >= MAX_HTTP1:
             await _wait_turn(conn)
@@ -123,48 +126,49 @@ async def _dial(conn: Conn, flow: Flow, key: Key, *, http1: bool) -> Channel:
     """A new connection. Others that want the first one to this server wait for it meanwhile."""
     scheme, where = key[0], (key[1], key[2])
     shared = not http1 and key not in conn.links.http1
-    waiting: list[Signal] = []
+    dial = Dial()
     if shared:
-        conn.links.dialling[key] = waiting
+        conn.links.dialling[key] = dial
     try:
         if conn.problem is not None and where == conn.target:
             raise conn.problem
-        stream = await open_upstream(conn, scheme, where, HTTP1_ONLY if http1 else ())
+        return await open_upstream(conn, scheme, where, HTTP1_ONLY if http1 else ())
+    except PeerClosed:
+        raise  # its client left, or reset this stream: that is no problem of others
     except RamaError as error:
-        conn.links.problems[key] = error
+        dial.problem = copy.copy(error)  # each who waits raises one without another's frames
         raise
     finally:
         flow.server = conn.server
         if shared:
             del conn.links.dialling[key]
-            for signal in waiting:
-                signal.wake()
-    conn.links.problems.pop(key, None)
-    return stream
+            dial.end()
 
 
-async def _wait_for_dial(conn: Conn, key: Key) -> None:
+async def _wait_for_dial(conn: Conn, dial: Dial) -> None:
     """Wait for another request's new connection; raises what it failed with."""
     signal = Signal()
-    conn.links.dialling[key].append(signal)
-    while key in conn.links.dialling and signal in conn.links.dialling[key]:
+    dial.waiting.append(signal)
+    while not dial.over:
         await changed(signal, conn.client)
         _check_client(conn)
-    problem = conn.links.problems.get(key)
-    if problem is not None and key not in conn.links.open:
-        raise copy.copy(problem)
+    if dial.problem is not None:
+        raise copy.copy(dial.problem)
 
 
 async def _has_room(conn: Conn, link: Link, websocket: bool) -> bool:
     """Wait until `link` takes a stream; False when it never will. Raises UpstreamTimeout."""
     client = conn.client
+    signal = Signal()
     while not link.http2.can_open or (websocket and not link.settled):
         if not link.usable:
             return False
-        signal = Signal()
-        link.waiting.append(signal)
+        link.waiting[signal] = None
         client.enter(conn.wiring.phases.response_head)
-        await changed(signal, client)
+        try:
+            await changed(signal, client)
+        finally:
+            link.waiting.pop(signal, None)
         _check_client(conn)
         client.phase = None
     return True
@@ -197,7 +201,6 @@ def _check_client(conn: Conn) -> None:
 async def _leave(conn: Conn, key: Key, link: Link) -> None:
     """Send no more requests on `link`; those under way go on."""
     del conn.links.open[key]
-    if link.ended:
-        await close_upstream(conn, link.channel)
-    else:
-        conn.links.left.append(link)
+    conn.links.left.append(link)
+    for channel in conn.links.ended():
+        await close_upstream(conn, channel)

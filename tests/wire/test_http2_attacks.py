@@ -285,6 +285,7 @@ class TestFloods:
             (frame(4, 1, 0), "1000 SETTINGS"),
             (frame(6, 0, 0, b"12345678"), "1000 PING"),
             (frame(6, 1, 0, b"12345678"), "1000 PING"),
+            (frame(7, 0, 0, bytes(8)), "1000 GOAWAY"),
             (frame(0, 0, 1), "1000 empty DATA"),
             (frame(0, 8, 1, b"\3\0\0\0"), "1000 empty DATA"),
             (frame(0x55, 0, 1, b"x"), "1000 other frames"),
@@ -327,6 +328,12 @@ class TestFloods:
         )
         check_goaway(server(), data, Code.ENHANCE_YOUR_CALM, "1000 RST_STREAM")
 
+    def test_heads_on_a_stream_that_was_reset(self) -> None:
+        data = get(1, field(b"X", b"y"))
+        assert len(faults(server().receive(data + get(1) * 1000, 0.0))) == 1
+        words = "1000 HEADERS on closed streams"
+        check_goaway(server(), data + get(1) * 1001, Code.ENHANCE_YOUR_CALM, words)
+
     def test_resets_of_both_kinds_count_together(self) -> None:
         data = b"".join(
             get(number) + frame(8, 0, number, b"\0\0\0\0")
@@ -359,18 +366,51 @@ class TestFloods:
         data = start + frame(9, 0, 1) * 15 + frame(9, 4, 1)
         assert isinstance(server().receive(data, 0.0)[-1], RequestHead)
 
+    def test_a_half_head_is_told_from_the_next(self) -> None:
+        connection = server()
+        assert connection.half_head == 0
+        connection.receive(get(1)[:12], 0.0)
+        first = connection.half_head
+        connection.receive(get(1)[12:], 0.0)
+        assert (bool(first), connection.half_head) == (True, 0)
+        connection.receive(get(3, flags=1) + frame(9, 0, 3), 0.0)
+        assert connection.half_head not in (0, first)
+        connection.receive(frame(9, 4, 3) + frame(0, 0, 1)[:8], 0.0)
+        assert connection.half_head == 0
+
+    def test_informational_heads(self) -> None:
+        hint = frame(1, 4, 1, b"\x08\3" + b"103" + field(b"link", b"x" * 100))
+        data = hint * 372  # of 42 and 136 bytes: 66216
+        words = "1xx heads of more than 65536 bytes"
+        check_reset(client(), data, Code.ENHANCE_YOUR_CALM, words)
+        assert faults(client().receive(hint * 368 + frame(1, 5, 1, b"\x88"), 0.0)) == []
+
     def test_an_hpack_bomb(self) -> None:
         put = b"\x40\1x\x7f\xa1\x1e" + b"y" * 4000  # 4000 bytes into the dynamic table
         data = frame(1, 5, 1, HEAD + put + b"\xbe" * 1000)
         words = "head of more than 65536 bytes"
         check_goaway(server(), data, Code.ENHANCE_YOUR_CALM, words)
 
+    def test_a_head_of_many_small_fields(self) -> None:
+        words = "head of more than 65536 bytes"  # each field counts 32 more (RFC 9113 6.5.2)
+        data = frame(1, 5, 1, HEAD + field(b"a", b"b") * 2000)
+        check_goaway(server(), data, Code.ENHANCE_YOUR_CALM, words)
+        data = frame(1, 5, 1, HEAD + field(b"a", b"b") * 1900)
+        assert faults(server().receive(data, 0.0)) == []
+
+    def test_settings_of_many_values(self) -> None:
+        value = b"\0\4\0\0\xff\xff"
+        assert faults(server().receive(frame(4, 0, 0, value * 100), 0.0)) == []
+        check_goaway(
+            server(), frame(4, 0, 0, value * 101), Code.ENHANCE_YOUR_CALM, "101 values, 100 allowed"
+        )
+
     def test_settings_that_nobody_knows_are_not_kept(self) -> None:
         connection = server()
         tracemalloc.start()
         try:
-            for first in range(0x100, 0x10000, 2000):
-                names = range(first, min(first + 2000, 0x10000))
+            for first in range(0x100, 0x10000, 100):
+                names = range(first, min(first + 100, 0x10000))
                 payload = b"".join(name.to_bytes(2) + b"\0\0\0\1" for name in names)
                 connection.receive(frame(4, 0, 0, payload), 0.0)
             connection.data_to_send()
