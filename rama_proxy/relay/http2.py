@@ -50,7 +50,7 @@ class _Server:
         self.on_upgrade = on_upgrade
         self.link = Link(conn.client, wiring.dialer.sweeper, wiring.limits, client=False)
         self.link.on_request = self._on_request
-        self.link.on_received = self._let_time_run
+        self.link.on_change = self._let_time_run
         self.half = 0  # the head that has begun and is not whole
         self.tasks: set[asyncio.Task[None]] = set()
         self.started = False  # the first request came
@@ -77,7 +77,7 @@ class _Server:
                 code = Code.ENHANCE_YOUR_CALM if self.half else Code.NO_ERROR
                 link.http2.goaway(code, final=True)
             link.detach()
-            link.on_request = link.on_received = None
+            link.on_request = link.on_change = None
         problem: RamaError | None = link.fault
         if isinstance(channel.error, PeerTimeout) and (self.half or not link.settled):
             problem = problem or channel.error
@@ -99,7 +99,7 @@ class _Server:
         elif half:
             phase = phases.head  # nothing else can come before its end, on any stream
         else:
-            phase = None if self.tasks else phases.idle
+            phase = None if self.tasks or link.streams else phases.idle
         if channel.phase is not phase or half != self.half:
             self.half = half
             channel.enter(phase)

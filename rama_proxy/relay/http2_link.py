@@ -53,7 +53,7 @@ class Link:
         self.settled = False  # the peer's SETTINGS came
         self.over = Signal()
         self.on_request: Callable[[events.RequestHead | events.Fault], None] | None = None
-        self.on_received: Callable[[], None] | None = None  # after all that came at once
+        self.on_change: Callable[[], None] | None = None  # after all that came at once
         self.waiting: dict[Signal, None] = {}  # for a stream, or for the peer's SETTINGS
         self._sweeper = sweeper
         self._ready: dict[Http2Stream, None] = {}  # have something to send, and a window
@@ -168,8 +168,8 @@ class Link:
             take = _TAKE.get(type(event))
             if take is not None:
                 take(self, event)
-        if self.on_received is not None:
-            self.on_received()
+        if self.on_change is not None:
+            self.on_change()
 
     def _read_on(self) -> None:
         self._more = None
@@ -341,8 +341,11 @@ class Link:
         self.streams.pop(stream.number, None)
         self._ready.pop(stream, None)
         self._wake_waiting()
-        if self.client_side and self.http2.refusing and not self.streams:
-            self._schedule()
+        if not self.streams:
+            if self.client_side and self.http2.refusing:
+                self._schedule()
+            if self.on_change is not None:
+                self.on_change()
 
     def _wake_waiting(self) -> None:
         for signal in self.waiting:

@@ -47,6 +47,10 @@ class Links:
     def free(self) -> None:
         """A connection of HTTP/1 carries no request any more."""
         self.busy -= 1
+        self.pass_turn()
+
+    def pass_turn(self) -> None:
+        """Let the next who waits for a connection look again."""
         if self.turns:
             self.turns.popleft().wake()
 

@@ -77,8 +77,10 @@ async def _first_protocol(conn: Conn) -> str | None:
     A server of HTTP/2 may begin with its SETTINGS (RFC 9113 3.4), and still waits for the client.
     """
     client, phases, upstream = conn.client, conn.wiring.phases, conn.upstream
+    agreed = client.info.tls is not None and client.info.tls.alpn == "h2"
+    idle = phases.preface if agreed else phases.tunnel  # who agreed on HTTP/2 begins at once
     while True:
-        protocol = await client.peek(sniff, phases.tunnel, phases.preface, upstream)
+        protocol = await client.peek(sniff, idle, phases.preface, upstream)
         waits = upstream is not None and not upstream.eof and starts_http2(upstream.buf)
         if protocol is not None or client.eof or not waits:
             return protocol

@@ -184,6 +184,10 @@ async def _wait_turn(conn: Conn) -> None:
         await changed(signal, client)
         _check_client(conn)
         client.phase = None
+    except BaseException:
+        if signal not in conn.links.turns:
+            conn.links.pass_turn()  # it was ours, and we do not take it
+        raise
     finally:
         if signal in conn.links.turns:
             conn.links.turns.remove(signal)

@@ -369,7 +369,7 @@ class TestSilence:
 
     @on_uvloop
     async def test_after_the_handshake_of_tls(self, tmp_path: Path, nginx: Nginx) -> None:
-        options = f"--mode=reverse:{nginx.http}", "--tunnel-timeout=1s", "--upstream-http=1.1"
+        options = f"--mode=reverse:{nginx.http}", "--handshake-timeout=1s", "--upstream-http=1.1"
         with Engine(tmp_path, *options) as engine:
             context = ssl.create_default_context(cafile=engine.ca)
             context.set_alpn_protocols(["h2"])
