@@ -33,8 +33,8 @@ def test_every_check_has_its_place_and_a_known_state() -> None:
     found = run_checks(Options(port=0))
 
     assert [item.name for item in found] == [
-        "Python", "Libraries", "SQLite", "OpenSSL", "Config", "Authority", "Captures", "Addons",
-        "Port", "Files", "Terminal", "Clipboard",
+        "Python", "Libraries", "SQLite", "OpenSSL", "HTTP/2", "Config", "Authority", "Captures",
+        "Addons", "Port", "Files", "Terminal", "Clipboard",
     ]  # fmt: skip
     assert {item.state for item in found} <= {OK, WARN, FAIL}
     assert all(item.found for item in found)
@@ -217,3 +217,10 @@ def test_the_clipboard_in_tmux_says_what_to_set(
 def test_terminals_without_a_clipboard(terminal: pytest.MonkeyPatch, name: str, value: str) -> None:
     terminal.setenv(name, value)
     assert check("Clipboard").state == WARN
+
+
+def test_http2_says_its_engine() -> None:
+    found = check("HTTP/2")
+    assert found.state == OK
+    assert found.found.split()[0] in {"h2", "jh2"}
+    assert check("HTTP/2", http2=False).state == WARN

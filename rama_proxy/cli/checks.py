@@ -109,6 +109,17 @@ def _openssl(options: Options) -> Check:
         return Check("OpenSSL", FAIL, str(error), "pip install pyOpenSSL")
 
 
+def _http2(options: Options) -> Check:
+    from rama_proxy.protocols.http2 import ENGINE
+
+    found = f"{ENGINE} {importlib.metadata.version(ENGINE)}"
+    if not options.http2:
+        return Check("HTTP/2", WARN, "off", "it is switched off by http2 = false or --no-http2")
+    if ENGINE == "h2":
+        found += f"; {PACKAGE}[speed] brings jh2, which is faster"
+    return Check("HTTP/2", OK, found)
+
+
 def _config(options: Options) -> Check:
     named = os.environ.get("RAMA_CONFIG")
     path = Path(named).expanduser() if named else config_dir() / "config.toml"
@@ -263,6 +274,7 @@ CHECKS: tuple[Callable[[Options], Check], ...] = (
     _dependencies,
     _sqlite,
     _openssl,
+    _http2,
     _config,
     _authority,
     _captures,
