@@ -403,3 +403,22 @@ async def test_tiny_frames_of_many_streams_are_kept_in_few_pieces(tmp_path: Path
         client.flush()
         await client.wait(lambda: all(exchange.over for exchange in asked), "both responses")
     assert taken == [2000, 2000]
+
+
+async def test_an_upload_that_stops_is_answered_and_leaves_nothing(tmp_path: Path) -> None:
+    async def handler(end: Http2End, exchange: Exchange) -> None:
+        await end.request(exchange)
+
+    async with proxied(tmp_path, handler, body_timeout=0.2) as (engine, _, client):
+        asked = client.send(request_fields("/", method="POST"), b"part", end=False)
+        await client.wait(lambda: asked.over, "an answer")
+        assert asked.status == b"408"
+        (stream, *_) = engine.proxy.listener.tasks.values()
+        link = getattr(stream.watch, "__self__", None)
+        assert isinstance(link, Link)
+        async with asyncio.timeout(5):
+            while link.http2.active or link.streams:  # noqa: ASYNC110  no event for a test
+                await asyncio.sleep(0.01)
+        await engine.ended()
+        (flow,) = engine.flows()
+    assert flow.error == "no request body data within 0.2 s"

@@ -68,6 +68,11 @@ class Outbound(Inbound):
         """Whether there is something to be written to the peer."""
         return bool(self._out)
 
+    def is_over(self, stream: int) -> bool:
+        """Whether both halves of a stream have ended, or it is gone."""
+        one = self._streams.known.get(stream)
+        return one is None or (one.local_done and one.remote_done)
+
     def data_to_send(self) -> bytes:
         """What is to be written to the peer; it is then no longer here."""
         out, self._out = self._out, []

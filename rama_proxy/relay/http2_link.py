@@ -133,7 +133,7 @@ class Link:
         """Forget a stream that has ended both ways, or on which no more is wanted."""
         if not stream.ended or stream.lost:
             return
-        if stream.eof:
+        if self.http2.is_over(stream.number):  # `eof` may say that its time was over
             self._forget(stream)
         elif stream.phase is CLOSING and not self.client_side:
             # RFC 9113 8.1: what the client still sends is not wanted.
