@@ -1,8 +1,7 @@
-"""An HTTP/2 connection on a channel, shared by many tasks: frames in, frames out.
+"""An HTTP/2 connection on a channel, shared by many tasks.
 
 Nobody waits for the connection itself: what comes is read in the callback that brings it, and
-goes to the streams, whose tasks wake. What the tasks write goes out together, once in a turn of
-the loop. Data takes turns among streams, a slice each, so that none waits for another's large body.
+goes to the streams, whose tasks wake. What they write goes out by `http2_output`.
 """
 
 from __future__ import annotations
@@ -26,12 +25,11 @@ from rama_proxy.protocols import http2_events as events
 from rama_proxy.protocols.http2 import Http2Connection
 from rama_proxy.protocols.http2_events import Code, code_name
 from rama_proxy.protocols.http2_limits import Limits
+from rama_proxy.relay.http2_output import Output
 from rama_proxy.relay.http2_stream import Http2Stream
 
-SLICE = 64 * 1024  # bytes of one stream that go out before others have their turn
 # seconds; curl 7.88 takes a RST_STREAM that comes with the response for a failure
 RESET_DELAY = 0.1
-ALONE = 512 * 1024  # the same where there are no others
 
 
 class Link:
@@ -56,8 +54,7 @@ class Link:
         self.on_change: Callable[[], None] | None = None  # after all that came at once
         self.waiting: dict[Signal, None] = {}  # for a stream, or for the peer's SETTINGS
         self._sweeper = sweeper
-        self._ready: dict[Http2Stream, None] = {}  # have something to send, and a window
-        self._scheduled = False
+        self.output = Output(channel, self.http2, self.settle)
         self._more: asyncio.Handle | None = None  # reads the rest of what came
         self._started = False
         self._loop = asyncio.get_running_loop()
@@ -67,13 +64,13 @@ class Link:
         self.channel.phase = None
         self.channel.watch = self._changed
         self._changed()
-        self._schedule()
+        self.output.schedule()
 
     def detach(self) -> None:
         """Send what is left and read no more."""
         if self._more is not None:
             self._more.cancel()
-        self._flush()
+        self.output.flush()
         self.channel.watch = None
 
     # --- what the relay does
@@ -99,7 +96,7 @@ class Link:
             raise UpstreamError(str(error)) from error
         stream.ending = stream.ended = end
         self._add(stream)
-        self._schedule()
+        self.output.schedule()
 
     def send_head(self, stream: Http2Stream, status: int, headers: Headers, *, end: bool) -> None:
         """Send a response's head. Raises ProtocolError for fields that cannot be sent."""
@@ -108,18 +105,13 @@ class Link:
             if end:
                 stream.ending = stream.ended = True
                 self.settle(stream)
-            self._schedule()
-
-    def sends(self, stream: Http2Stream) -> None:
-        """`stream` has something to send."""
-        self._ready[stream] = None
-        self._schedule()
+            self.output.schedule()
 
     def acknowledge(self, stream: Http2Stream, size: int) -> None:
         """`size` bytes that came on `stream` were used up."""
         self.http2.acknowledge(stream.number, size)
         if self.http2.has_output:
-            self._schedule()
+            self.output.schedule()
 
     def reset(self, stream: Http2Stream, code: int) -> None:
         """End `stream` with RST_STREAM, if it has not ended."""
@@ -127,7 +119,7 @@ class Link:
             return
         self.http2.reset(stream.number, code)
         self._forget(stream)
-        self._schedule()
+        self.output.schedule()
 
     def settle(self, stream: Http2Stream) -> None:
         """Forget a stream that has ended both ways, or on which no more is wanted."""
@@ -154,8 +146,8 @@ class Link:
         read = not channel.buf and self._more is None
         if (self.http2.closed or (channel.eof and read)) and not self.ended:
             self._finish()
-        if self._ready or self.http2.has_output:
-            self._schedule()
+        if self.output.ready or self.http2.has_output:
+            self.output.schedule()
 
     def _receive(self) -> None:
         """Read what came, or a part: then the rest when others have had their turn."""
@@ -245,77 +237,20 @@ class Link:
     def _on_window(self, event: events.WindowOpened) -> None:
         if event.stream:
             stream = self.streams.get(event.stream)
-            if stream is not None and (stream.out or stream.ending):
-                self._ready[stream] = None
+            if stream is not None and stream.out:
+                self.output.sends(stream)
             return
         for stream in self.streams.values():
             if stream.out:
-                self._ready[stream] = None
+                self.output.sends(stream)
 
     def _on_goaway(self, event: events.GoAway) -> None:
+        if self.client_side and not self.streams:
+            self._loop.call_soon(self._leave)
         said = f": {event.debug[:100]!r}" if event.debug else ""
         self.error = self._problem(f"the {self._peer} ended HTTP/2, {code_name(event.code)}{said}")
         self.error.code = event.code
         self._wake_waiting()
-
-    # --- what goes out
-
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        """Write frames until nothing is left, or the peer does not take more."""
-        self._scheduled = False
-        channel, http2, ready = self.channel, self.http2, self._ready
-        while not channel.lost:
-            if ready and not channel.stalled and not http2.closed:
-                size = SLICE if len(ready) > 1 else ALONE
-                for stream in tuple(ready):
-                    self._push(stream, size)
-            if http2.has_output:
-                channel.write(http2.data_to_send())
-            if not ready or channel.stalled or http2.closed:
-                break
-        if self.client_side and http2.refusing and not self.streams and not self.ended:
-            channel.close()
-
-    def _push(self, stream: Http2Stream, size: int) -> None:
-        """Send up to `size` bytes of what `stream` has, as far as its window goes."""
-        out, number = stream.out, stream.number
-        fields = stream.last_fields
-        try:
-            while out:
-                piece = memoryview(out[0])[stream.skip : stream.skip + size]
-                whole = len(piece) == stream.waiting
-                last = whole and stream.ending and not (fields and fields.fields)
-                sent = self.http2.send_data(number, piece, end_stream=last)
-                if sent < len(piece):
-                    self._ready.pop(stream, None)  # until a window opens
-                if sent:
-                    stream.pushed(sent)
-                size -= sent
-                if sent < len(piece) or (not size and out):
-                    return
-                stream.ended = last
-            if stream.ending and not stream.ended:
-                self._send_end(stream)
-        except PeerClosed:
-            out.clear()  # the stream is gone; its task knows, or gets to know
-        self._ready.pop(stream, None)
-        self.settle(stream)
-
-    def _send_end(self, stream: Http2Stream) -> None:
-        fields = stream.last_fields
-        try:
-            if fields is not None and fields.fields:
-                self.http2.send_trailers(stream.number, fields)
-            else:
-                self.http2.end(stream.number)
-        except ProtocolError:
-            self.http2.reset(stream.number, Code.INTERNAL_ERROR)
-        stream.ended = True
 
     # --- ends
 
@@ -339,13 +274,19 @@ class Link:
 
     def _drop(self, stream: Http2Stream) -> None:
         self.streams.pop(stream.number, None)
-        self._ready.pop(stream, None)
+        self.output.ready.pop(stream, None)
         self._wake_waiting()
         if not self.streams:
-            if self.client_side and self.http2.refusing:
-                self._schedule()
+            if self.client_side and self.http2.refusing and not self.ended:
+                self._loop.call_soon(self._leave)
             if self.on_change is not None:
                 self.on_change()
+
+    def _leave(self) -> None:
+        """Close after a GOAWAY, when the last stream has ended."""
+        if not self.streams and not self.ended:
+            self.output.flush()
+            self.channel.close()
 
     def _wake_waiting(self) -> None:
         for signal in self.waiting:
@@ -367,7 +308,7 @@ class Link:
         if self.client_side:
             if self.fault is not None:
                 channel.info.error = channel.info.error or str(self.fault)
-            self._flush()  # our GOAWAY
+            self.output.flush()  # our GOAWAY
             channel.close()
         self.over.wake()
 

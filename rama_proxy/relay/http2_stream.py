@@ -1,8 +1,8 @@
 """One stream of an HTTP/2 connection as a channel: what it carries, and how its end is told.
 
 Its bytes are the payload of DATA frames. A task reads and writes it as it does a TCP connection;
-`Link` moves what was written into frames as the windows allow, and opens the peer's window as
-what came is used up.
+`http2_output` moves what was written into frames as the windows allow, and the peer's window opens
+as what came is used up.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Http2Stream(Channel):
         if self.waiting > HIGH_WATER and not self.stalled:
             self.stalled = True
             self.since = monotonic()
-        self.link.sends(self)
+        self.link.output.sends(self)
 
     def pushed(self, size: int) -> None:
         """The link has sent `size` bytes of the first piece of `out`."""
@@ -150,7 +150,7 @@ class Http2Stream(Channel):
             return
         self.ending = True
         self.last_fields = trailers
-        self.link.sends(self)
+        self.link.output.sends(self)
 
     def _end(self) -> None:
         self.end()
