@@ -7,15 +7,24 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.test_chromium import QUIET, spki_of
 from tests.support.engine import Engine
 from tests.support.peers import Nginx, clean_env, program, wait_for
 
 
-def test_a_page_with_30_assets_over_http2(engine: Engine, nginx: Nginx, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_page_with_30_assets_over_http2(
+    engine: Engine, nginx: Nginx, tmp_path: Path, scheme: str
+) -> None:
+    """To an HTTPS proxy it speaks HTTP/2 as well: TLS and HTTP/2 in streams of HTTP/2."""
     command = [program("chromium"), "--headless", *QUIET]
     command += ["--no-sandbox"] if os.getuid() == 0 else []
-    command += [f"--user-data-dir={tmp_path / 'profile'}", f"--proxy-server={engine.proxy}"]
+    command += [
+        f"--user-data-dir={tmp_path / 'profile'}",
+        f"--proxy-server={scheme}://127.0.0.1:{engine.port}",
+    ]
     command += ["--proxy-bypass-list=<-loopback>"]
     command += [f"--ignore-certificate-errors-spki-list={spki_of(engine.ca)}"]
     run = subprocess.run(
