@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
+from rama_proxy.model.jsontext import to_json
 from rama_proxy.model.message import Message
 from rama_proxy.store.bodies import BodyLedger
 from rama_proxy.store.connection_rows import CONNECTION_COLUMNS, connection_row, fingerprint
-from rama_proxy.store.rows import FLOW_COLUMNS, Part, Row, content_of, flow_row, to_json
+from rama_proxy.store.rows import FLOW_COLUMNS, Part, Row, content_of, flow_row
 
 MAX_REMEMBERED = 4096
 

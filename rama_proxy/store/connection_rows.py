@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rama_proxy.model.connection import Address, ConnectionInfo, TlsInfo
-from rama_proxy.store.rows import Row, from_json, later, microseconds, since, to_json
+from rama_proxy.model.jsontext import from_json, to_json
+from rama_proxy.store.rows import Row, later, microseconds, since
 
 _NAMES = (
     "id side mode via peer peer_port local local_port host port original original_port"

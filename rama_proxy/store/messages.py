@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rama_proxy.filters import Where
+from rama_proxy.model.jsontext import to_json
 from rama_proxy.store.queries import Queries
-from rama_proxy.store.rows import to_json
 
 START = 512  # bytes of a message that a list may show
 _SMALL = 4096  # bytes that are read whole because they are in the page of the row, or the next

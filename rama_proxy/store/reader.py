@@ -15,12 +15,13 @@ from rama_proxy.errors import StoreError
 from rama_proxy.filters import Where
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
+from rama_proxy.model.jsontext import from_json, to_json
 from rama_proxy.store.connection_rows import chain_of, connection_from_row
 from rama_proxy.store.files import newest_store
 from rama_proxy.store.lock import writer_pid
 from rama_proxy.store.messages import MessageHead, MessageQueries, MessageRow
 from rama_proxy.store.queries import unpack_whole
-from rama_proxy.store.rows import flow_from_row, from_json, to_json
+from rama_proxy.store.rows import flow_from_row
 
 __all__ = [
     "Changes",

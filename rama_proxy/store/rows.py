@@ -15,6 +15,7 @@ from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow, Timing
 from rama_proxy.model.grpc import MEDIA_TYPES
 from rama_proxy.model.headers import Headers, to_bytes, to_text
+from rama_proxy.model.jsontext import from_json, to_json
 from rama_proxy.model.message import Body, Message, Request, Response
 from rama_proxy.protocols.grpc_result import result_of
 
@@ -36,22 +37,8 @@ _NAMES = (
 FLOW_COLUMNS = tuple(_NAMES.split())
 
 _encode_json = msgspec.json.Encoder(enc_hook=str).encode
-_decode_json = msgspec.json.Decoder().decode
 
 Row = tuple[Any, ...]  # what sqlite3 binds: int, str, bytes, None
-
-
-def to_json(value: object) -> str:
-    """`value` as JSON text; what JSON cannot hold becomes its str()."""
-    try:
-        return _encode_json(value).decode()
-    except (ValueError, TypeError, OverflowError, RecursionError):  # odd keys, lone surrogates
-        return _encode_json(ascii(value)).decode()
-
-
-def from_json(text: str) -> Any:
-    """The value of JSON text."""
-    return _decode_json(text)
 
 
 def microseconds(seconds: float) -> int:
