@@ -54,20 +54,55 @@ them.
 
 ```sh
 rama ls today.db '~d example.com & ~m POST'
-rama ls '~c 404 | ~e'
+rama ls '~c 4xx | ~e'
+rama ls 'status >= 500 and host ~ api'
 rama capture '!~a & ~t json'
 ```
 
 `&` is and, `|` is or, `!` is not, parentheses group; `&` binds before `|`. Operators side by side
 mean and. A word without an operator is looked for in the URL. An argument is a regular expression
 that matches anywhere, whatever the case; quote it if it has spaces, `~`, quotes or parentheses.
+
+## Numbers, sizes and times
+
+`~c 404` is that number, `~c 4xx` a class, `~c 400-499` a range with both ends in it; `<`, `<=`,
+`>`, `>=` and `=` go before the value (`~size >1m`, `~dur >500ms`). Sizes are in bytes or `k`, `m`,
+`g`, `t`, in steps of 1024; durations in seconds or `ms`, `s`, `m`, `h`, `d`. A time is a day, a
+minute or a second in local time: `~at 2026-11-24`, `~at 14:30-15:00`, `~at >2026-11-24T14:30:05`;
+without a day it is today. `~since 10m` is counted from the moment at which the filter is read, so
+it and a time without a day are not for an addon's hook.
+
+## Words
+
+`name sign value`, with a space before the sign, says the same as an operator: `host ~ api` is `~d
+api`, `duration > 1s` is `~dur >1s`. `~` and `!~` take a regular expression; `=` and `!=` compare
+the whole, whatever the case. `and`, `or` and `not` are `&`, `|` and `!` where a term follows. To
+look for such a word in the URL, quote it.
+
+## Names and values
+
+`~ck`, `~qs` and `~hdr` take a name, or `name=value`: `~ck session`, `~qs page=3`, `~hdr
+content-type=json`. The name is the whole name, the value is found anywhere in it; both are regular
+expressions. A query is searched unquoted.
+
+## Regular expressions
+
+They are written as in Python and run by [RE2](https://github.com/google/re2), whose time grows
+with the text and with nothing else: no expression holds anything up. So there is no look-around,
+no reference back to a group (`\\1`), no possessive repeat, and no `{n}` whose expression becomes
+longer than 500 steps; a filter that has one is refused. `\\d`, `\\w`, `\\s` and `\\b` know ASCII.
+`(?-i)` at its beginning makes an expression heed case. Bodies are searched as bytes: `.` is any
+byte, line ends too, and `\\xff` is that byte.
+
+## Operators
 """
 
 MESSAGE_FILTERS = """
 ## Messages of a flow
 
 The list of a flow's messages (a WebSocket's, for one) has a filter of its own in the same language,
-with these operators. A word without one is looked for in what the messages say, as bytes.
+with these operators and no words for them. A word is looked for in what the messages say, as
+bytes.
 """
 
 KEYS = """\
@@ -101,7 +136,7 @@ def filters_page() -> str:
     parts = [FILTERS, NOTE.format(source="rama_proxy/filters/fields.py and messages.py")]
     for operators in (OPERATORS, MESSAGE_OPERATORS):
         parts.append(MESSAGE_FILTERS if operators is MESSAGE_OPERATORS else "")
-        parts.append("\n| operator | |\n|---|---|\n")
+        parts.append("\n| operator | word | |\n|---|---|---|\n")
         parts.extend(operator_row(operator) for operator in operators.values())
     return "".join(parts)
 
@@ -109,7 +144,8 @@ def filters_page() -> str:
 def operator_row(operator: Operator) -> str:
     """The row of one operator."""
     argument = f" {operator.takes.rpartition(' ')[2]}" if operator.takes else ""
-    return row(f"`~{operator.code}{argument}`", escape(operator.help))
+    word = f"`{operator.word}`" if operator.word else ""
+    return row(f"`~{operator.code}{argument}`", word, escape(operator.help))
 
 
 def keys_page() -> str:

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import rama_proxy
-from rama_proxy.filters import FUNCTIONS, OPERATORS
+from rama_proxy.filters import FUNCTIONS, OPERATORS, Argument
 from rama_proxy.store import schema
 from rama_proxy.store.connection_rows import CONNECTION_COLUMNS
 from rama_proxy.store.rows import FLOW_COLUMNS
@@ -51,7 +51,10 @@ def test_a_condition_has_a_place_for_each_of_its_parameters() -> None:
     for name, (count, function) in FUNCTIONS.items():
         connection.create_function(name, count, function)
     for operator in OPERATORS.values():
-        where = operator.make("200" if operator.takes else "").where
+        argument = "10.0.0.0/8" if operator.takes == "network" else "2026-11-24"
+        if operator.takes not in {"time", "since", "network"}:
+            argument = "200"
+        where = operator.make(Argument(argument)).where
         assert where.sql.count("?") == len(where.params)
         query = "SELECT count(*) FROM flows f WHERE " + where.sql
         assert connection.execute(query, where.params).fetchone() == (0,)

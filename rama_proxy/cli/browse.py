@@ -42,7 +42,7 @@ def ls(arguments: tuple[str, ...], follow: bool, as_json: bool) -> None:
       rama ls -f --json '~b token' | jq .url
     """
     file, expression = _file_and_filter(arguments)
-    where = parse_filter(expression).where()
+    where = parse_filter(expression, now=time.time()).where()
     path = file or newest_store()
     with Reader(path) as reader:
         rows = _follow(reader, where) if follow else reader.iter_flows(where)

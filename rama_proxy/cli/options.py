@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -158,7 +159,7 @@ def filter_argument(words: Sequence[str]) -> Filter:
     """The filter that `words` of the command line spell. A mistake is pointed at."""
     text = " ".join(words)
     try:
-        return parse_filter(text)
+        return parse_filter(text, now=time.time())
     except FilterError as error:
         hint = f"\n{error.hint}" if error.hint else ""
         pointer = " " * min(error.position, len(text)) + "^"

@@ -7,14 +7,18 @@ juxtaposition, which means and. Operators are rows of `fields.OPERATORS`.
 from __future__ import annotations
 
 from rama_proxy.errors import FilterError
-from rama_proxy.filters.fields import FUNCTIONS, OPERATORS, Operator, Where
+from rama_proxy.filters.fields import OPERATORS
 from rama_proxy.filters.messages import MESSAGE_OPERATORS, parse_message_filter
+from rama_proxy.filters.operator import Operator, Where
+from rama_proxy.filters.ranges import Argument
+from rama_proxy.filters.search import FUNCTIONS
 from rama_proxy.filters.syntax import Filter, parse_filter
 
 __all__ = [
     "FUNCTIONS",
     "MESSAGE_OPERATORS",
     "OPERATORS",
+    "Argument",
     "Filter",
     "FilterError",
     "Operator",

@@ -5,7 +5,8 @@ Its conditions are for the store's `messages m`; messages are not looked for in 
 
 from __future__ import annotations
 
-from rama_proxy.filters.fields import Condition, Make, Operator, Where
+from rama_proxy.filters.operator import Condition, Make, Operator, fact, regex
+from rama_proxy.filters.ranges import Argument
 from rama_proxy.filters.syntax import Filter, parse_filter
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.websocket import (
@@ -36,8 +37,7 @@ def _not_in_memory(flow: Flow) -> bool:
 
 
 def _is(sql: str) -> Make:
-    condition = Condition(_not_in_memory, Where("(" + sql + ")"))
-    return lambda argument: condition
+    return fact(_not_in_memory, "(" + sql + ")")
 
 
 def _opcode(code: int) -> Make:
@@ -49,15 +49,15 @@ def _flag(flag: int) -> Make:
 
 
 def _data(sql: str) -> Make:
-    return lambda pattern: Condition(_not_in_memory, Where("(" + sql + ")", (pattern,)))
+    return regex(lambda pattern, flow: _not_in_memory(flow), "(" + sql + ")", of_bytes=True)
 
 
-def _word(text: str) -> Condition:
+def _word(argument: Argument) -> Condition:
     """An arrow is a direction, as the list draws it; anything else is looked for."""
     directions = {">": _FROM_CLIENT, "→": _FROM_CLIENT, "<": _FROM_SERVER, "←": _FROM_SERVER}
-    if text in directions:
-        return _is(directions[text])("")
-    return _data(_DATA)(text)
+    if argument.text in directions:
+        return _is(directions[argument.text])(argument)
+    return _data(_DATA)(argument)
 
 
 _WORD = Operator("", "body regex", "what a message says", _word)

@@ -1,75 +1,41 @@
 """Searching values with a filter's regex: the same functions for flows in memory and for SQL.
 
-Each gives 1 or 0, and 0 for NULL. All ignore case. Text is searched as text; bodies as bytes, so
-that a pattern's letters beyond ASCII are the UTF-8 that a body has.
+Each gives 1 or 0, and 0 for NULL. All ignore case. Text is searched as text, bodies as bytes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import re
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from rama_proxy.errors import FilterError
+from rama_proxy.filters.regex import byte_regex, line_regex, text_regex
 from rama_proxy.model.coding import MAX_DECODED, CodingError, decode_prefix
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.grpc import framing_of
 from rama_proxy.model.headers import Headers
+from rama_proxy.model.jsontext import from_json
 from rama_proxy.model.message import Message
 from rama_proxy.protocols.grpc import Splitter
 from rama_proxy.protocols.grpc_result import compression_of
-
-# A repeat of nothing but a repeat, such as (a+)+ or (\w*)*: says what the inner one says, and takes
-# time that doubles with every letter.
-_ENDLESS = re.compile(r"\((?:\?:|\?P<\w+>)?(?:\\.|\[\^?\]?[^\]]*\]|[^()\\\[\]])[*+]\)[*+{]")
 
 _PIECE = 64 * 1024  # of a body; what comes behind a match need not be decompressed
 
 _decode_json = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
 
-@functools.lru_cache(maxsize=256)
-def _text_regex(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
-@functools.lru_cache(maxsize=256)
-def _line_regex(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
-
-
-@functools.lru_cache(maxsize=256)
-def _byte_regex(pattern: str) -> re.Pattern[bytes]:
-    return re.compile(pattern.encode(), re.IGNORECASE | re.DOTALL)
-
-
-def check_regex(pattern: str, position: int, of_bytes: bool = False) -> None:
-    """Raise FilterError, at `position` in its expression, for a regex that cannot be used."""
-    try:
-        pattern.encode()  # not so with what argv had in it that is no text
-        _ = _byte_regex(pattern) if of_bytes else _text_regex(pattern)
-    except (re.error, UnicodeEncodeError, OverflowError, RecursionError) as error:
-        offset = getattr(error, "pos", None) or 0
-        raise FilterError(f"bad regex {pattern!r}: {error}", position + offset) from error
-    endless = _ENDLESS.search(pattern)
-    if endless:
-        raise FilterError(
-            f"a repeat of a repeat, {endless.group()!r}, can take for ever",
-            position + endless.start(),
-            "leave one of the two out",
-        )
-
-
 def search_text(pattern: str, text: str | None) -> int:
     """Whether the regex is found in `text`."""
-    return text is not None and _text_regex(pattern).search(text) is not None
+    return text is not None and text_regex(pattern).search(_utf8(text)) is not None
 
 
 def search_lines(pattern: str, text: str | None) -> int:
     """The same, with ^ and $ at each line."""
-    return text is not None and _line_regex(pattern).search(text) is not None
+    return text is not None and line_regex(pattern).search(_utf8(text)) is not None
 
 
 def search_headers(pattern: str, fields: str | None) -> int:
@@ -86,6 +52,48 @@ def search_field(pattern: str, name: str, fields: str | None) -> int:
     )
 
 
+def search_pairs(argument: str, fields: str | None) -> int:
+    """Whether a header list in JSON has the field that `name=value` says."""
+    return fields is not None and _in_pairs(argument, _decode_json(fields))
+
+
+def search_cookies(argument: str, fields: str | None) -> int:
+    """Whether a header list in JSON has, in Cookie or Set-Cookie, what `name=value` says."""
+    return fields is not None and _in_pairs(argument, _cookies(_decode_json(fields)))
+
+
+def search_query(argument: str, path: str) -> int:
+    """Whether the query of `path`, unquoted, has what `name=value` says."""
+    query = path.partition("?")[2]
+    return _in_pairs(argument, parse_qsl(query, keep_blank_values=True))
+
+
+def search_note(pattern: str, name: str, annotations: str | None) -> int:
+    """Whether the regex is found in annotation `name` of a JSON object."""
+    found = from_json(annotations) if annotations else None
+    return isinstance(found, dict) and search_text(pattern, found.get(name))
+
+
+def search_metadata(pattern: str, metadata: str | None) -> int:
+    """Whether the regex is found in a line "key: value" of a JSON object."""
+    found = from_json(metadata) if metadata else {}
+    items = found.items() if isinstance(found, dict) else [("metadata", found)]
+    return search_text(pattern, "\n".join([f"{key}: {value}" for key, value in items]))
+
+
+def search_tags(pattern: str, tags: str | None) -> int:
+    """Whether the regex is found in one of a JSON list of tags."""
+    return tags is not None and any(search_text(pattern, str(tag)) for tag in from_json(tags))
+
+
+def search_network(network: str, address: str | None) -> int:
+    """Whether `address` is in `network`; one alone is a network of one address."""
+    try:
+        return address is not None and ip_address(address.partition("%")[0]) in _network(network)
+    except ValueError:
+        return 0
+
+
 def search_body(pattern: str, data: bytes | None, content_encoding: str | None) -> int:
     """Whether the regex is found in a body once its content coding is undone.
 
@@ -95,12 +103,12 @@ def search_body(pattern: str, data: bytes | None, content_encoding: str | None) 
         return 0
     with contextlib.suppress(CodingError):
         data, _ = decode_prefix(data, content_encoding)
-    return _byte_regex(pattern).search(data) is not None
+    return byte_regex(pattern).search(data) is not None
 
 
 def search_bytes(pattern: str, data: bytes) -> int:
     """Whether the regex is found in `data` as it is."""
-    return _byte_regex(pattern).search(data) is not None
+    return byte_regex(pattern).search(data) is not None
 
 
 def in_headers(pattern: str, message: Message | None) -> bool:
@@ -113,6 +121,16 @@ def in_field(pattern: str, name: str, message: Message | None) -> bool:
     return message is not None and any(
         search_text(pattern, value) for key, value in _pairs(message.headers) if key.lower() == name
     )
+
+
+def in_pairs(argument: str, message: Message | None) -> bool:
+    """As `search_pairs`, for a message."""
+    return message is not None and _in_pairs(argument, _pairs(message.headers))
+
+
+def in_cookies(argument: str, message: Message | None) -> bool:
+    """As `search_cookies`, for a message."""
+    return message is not None and _in_pairs(argument, _cookies(_pairs(message.headers)))
 
 
 def in_body(pattern: str, message: Message | None) -> bool:
@@ -156,6 +174,43 @@ def _in_grpc(pattern: str, message: Message | None) -> bool:
     return last is not None and bool(search_body(pattern, last.data, None))
 
 
+@functools.lru_cache(maxsize=256)
+def split_pair(argument: str) -> tuple[str, str | None]:
+    """`name=value` as two regexes: one for a whole name, one to be found in its value."""
+    name, equals, value = argument.partition("=")
+    return f"^(?:{name})$", value if equals else None
+
+
+def _in_pairs(argument: str, pairs: list[tuple[str, str]]) -> bool:
+    name, value = split_pair(argument)
+    return any(
+        search_text(name, key) and (value is None or bool(search_text(value, found)))
+        for key, found in pairs
+    )
+
+
+def _cookies(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The cookies of a header list, as they are written."""
+    found: list[str] = []
+    for name, value in pairs:
+        match name.lower():
+            case "cookie":
+                found += value.split(";")
+            case "set-cookie":
+                found.append(value.partition(";")[0])
+    parts = [cookie.partition("=") for cookie in found]
+    return [(name.strip(), value.strip()) for name, _, value in parts]
+
+
+@functools.lru_cache(maxsize=256)
+def _network(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text, strict=False)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
 def _lines(pairs: list[tuple[str, str]]) -> str:
     return "\n".join([f"{name}: {value}" for name, value in pairs])
 
@@ -166,3 +221,22 @@ def _pairs(headers: Headers) -> list[tuple[str, str]]:
         return [(name.decode(), value.decode()) for name, value in headers.fields]
     except UnicodeDecodeError:
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields]
+
+
+# What conditions call: whoever runs them registers these, and `rama_unpack(codec, data)`, which
+# gives the wire bytes of a row of the store's bodies.
+FUNCTIONS: dict[str, tuple[int, Callable[..., int]]] = {
+    "rama_text": (2, search_text),
+    "rama_lines": (2, search_lines),
+    "rama_headers": (2, search_headers),
+    "rama_field": (3, search_field),
+    "rama_pairs": (2, search_pairs),
+    "rama_cookies": (2, search_cookies),
+    "rama_query": (2, search_query),
+    "rama_note": (3, search_note),
+    "rama_metadata": (2, search_metadata),
+    "rama_tags": (2, search_tags),
+    "rama_network": (2, search_network),
+    "rama_body": (3, search_body),
+    "rama_bytes": (2, search_bytes),
+}

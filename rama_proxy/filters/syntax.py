@@ -1,7 +1,8 @@
 """The grammar of filters. What binds least comes first: juxtaposition, `|`, `&`, `!`.
 
 As in mitmproxy, a word ends at white space, quotes, `~` and parentheses, so `&`, `|` and `!` inside
-one belong to its regex; only at its end do we take `&` and `|` for operators.
+one belong to its regex; only at its end do we take `&` and `|` for operators. Where operators have
+names, `name > value` is one as well, and `and`, `or` and `not` are signs where a term follows.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from rama_proxy.errors import FilterError
-from rama_proxy.filters.fields import OPERATORS, Condition, Operator, Predicate, Where
-from rama_proxy.filters.search import check_regex
+from rama_proxy.filters.comparison import Token, plain_argument, sign_at
+from rama_proxy.filters.fields import OPERATORS
+from rama_proxy.filters.operator import Condition, Operator, Predicate, Where
+from rama_proxy.filters.ranges import SIGNS, Argument
 
 MAX_LENGTH = 10_000
 MAX_TERMS = 200  # SQLite takes an expression 1000 levels deep, and AND is one level a term
 MAX_DEPTH = 12  # its parser's stack has 100 places before 3.46; one level of ours takes up to six
+
+_ARGUMENTS = frozenset({"word", "quoted"})
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -29,14 +33,6 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
-
-
-class Token(NamedTuple):
-    """A piece of an expression. `kind` is "code", "word", a sign, or "end"."""
-
-    kind: str
-    text: str
-    position: int
 
 
 @dataclass(slots=True, frozen=True)
@@ -56,17 +52,20 @@ def parse_filter(
     text: str,
     operators: Mapping[str, Operator] = OPERATORS,
     word: Operator = OPERATORS["u"],
+    now: float | None = None,
 ) -> Filter:
     """The filter that `text` says; empty text selects everything.
 
     `operators` are those that there are, by their codes, and `word` is what a word alone stands
-    for. Raises FilterError with the position of the mistake and, where one is near, what was meant.
+    for. `now` is the wall clock, which a time like `10m` ago is counted from; without it there are
+    no such times. Raises FilterError with the position of the mistake and, where one is near, what
+    was meant.
     """
     if not text.strip():
         return Filter(text, lambda flow: True, Where("1"))
     if len(text) > MAX_LENGTH:
         raise FilterError(f"a filter of {len(text)} letters; {MAX_LENGTH} are read", MAX_LENGTH)
-    condition = _Parser(text, operators, word).parse()
+    condition = _Parser(text, operators, word, now).parse()
     return Filter(text, condition.matches, condition.where)
 
 
@@ -84,7 +83,7 @@ def _tokens(text: str) -> list[Token]:
         start = found.start(kind)
         if kind == "quoted":
             # Only quotes and backslashes need a backslash; \d stays \d.
-            kind, piece = "word", re.sub(r"\\([\\\"'])", r"\1", piece[1:-1])
+            piece = re.sub(r"\\([\\\"'])", r"\1", piece[1:-1])
             start += 1
         tokens.append(Token(piece if kind == "sign" else kind, piece, start))
         position = found.end()
@@ -93,9 +92,13 @@ def _tokens(text: str) -> list[Token]:
 
 
 class _Parser:
-    def __init__(self, text: str, operators: Mapping[str, Operator], word: Operator) -> None:
+    def __init__(
+        self, text: str, operators: Mapping[str, Operator], word: Operator, now: float | None
+    ) -> None:
         self._tokens = _tokens(text)
         self._operators = operators
+        self._names = {found.word: found for found in operators.values() if found.word}
+        self._now = now
         self._word = word
         self._index = 0
         self._terms = 0
@@ -112,11 +115,21 @@ class _Parser:
         self._index += 1
         return token
 
-    def _comes(self, sign: str) -> bool:
-        """Whether `sign` is next; if so it is passed over."""
-        comes = self._tokens[self._index].kind == sign
+    def _comes(self, sign: str, name: str) -> bool:
+        """Whether `sign` is next, or its name before a term; if so it is passed over."""
+        token = self._tokens[self._index]
+        comes = token.kind == sign or self._is_name(token, name)
         self._index += comes
         return comes
+
+    def _is_name(self, token: Token, name: str) -> bool:
+        """Whether `token`, which is the next, is a sign by its name and not a word to look for."""
+        return (
+            bool(self._names)
+            and token.kind == "word"
+            and token.text == name
+            and self._tokens[self._index + 1].kind not in {")", "&", "|", "end"}
+        )
 
     def _sequence(self, depth: int) -> Condition:
         parts = [self._alternatives(depth)]
@@ -126,22 +139,23 @@ class _Parser:
 
     def _alternatives(self, depth: int) -> Condition:
         parts = [self._conjunction(depth)]
-        while self._comes("|"):
+        while self._comes("|", "or"):
             parts.append(self._conjunction(depth))
         return _any_of(parts)
 
     def _conjunction(self, depth: int) -> Condition:
         parts = [self._term(depth)]
-        while self._comes("&"):
+        while self._comes("&", "and"):
             parts.append(self._term(depth))
         return _all_of(parts)
 
     def _term(self, depth: int) -> Condition:
-        token = self._next()
+        token = self._tokens[self._index]
         if depth > MAX_DEPTH:
             raise FilterError("the filter is nested too deeply", token.position)
-        if token.kind == "!":
+        if self._comes("!", "not"):
             return _not(self._term(depth + 1))
+        self._index += 1
         if token.kind == "(":
             condition = self._sequence(depth + 1)
             if self._next().kind != ")":
@@ -152,8 +166,8 @@ class _Parser:
             raise FilterError(f"more than {MAX_TERMS} terms in one filter", token.position)
         if token.kind == "code":
             return self._operator(token)
-        if token.kind == "word":
-            return _of_regex(self._word, token)
+        if token.kind in _ARGUMENTS:
+            return self._comparison(token) or self._word.make(self._argument(token))
         raise FilterError(_missing(token, self._tokens[: self._index - 1]), token.position)
 
     def _operator(self, token: Token) -> Condition:
@@ -162,23 +176,36 @@ class _Parser:
             hint = _nearest(token.text[1:], self._operators)
             raise FilterError(f"there is no operator {token.text}", token.position, hint)
         if not operator.takes:
-            return operator.make("")
+            return operator.make(self._argument(token))
         argument = self._tokens[self._index]
-        if argument.kind != "word":
+        if argument.kind not in _ARGUMENTS:
             raise FilterError(_no_argument(operator, argument), argument.position)
         self._index += 1
-        if operator.takes.endswith("regex"):
-            return _of_regex(operator, argument)
-        if not (argument.text.isascii() and argument.text.isdigit() and len(argument.text) < 19):
-            raise FilterError(
-                f"~{operator.code} takes a whole number, not {argument.text!r}", argument.position
-            )
-        return operator.make(argument.text)
+        value = self._tokens[self._index]
+        if argument.text in SIGNS and operator.is_ordered and value.kind in _ARGUMENTS:
+            self._index += 1  # `>= 500` in two
+            argument = argument._replace(text=argument.text + value.text)
+        return operator.make(self._argument(argument))
 
+    def _argument(self, token: Token) -> Argument:
+        return Argument(token.text, token.position, self._now)
 
-def _of_regex(operator: Operator, argument: Token) -> Condition:
-    check_regex(argument.text, argument.position, operator.takes == "body regex")
-    return operator.make(argument.text)
+    def _comparison(self, token: Token) -> Condition | None:
+        """The condition of `name > value`, None where `token` is a word of its own."""
+        operator = self._names.get(token.text) if token.kind == "word" else None
+        sign = None if operator is None else sign_at(self._tokens, self._index)
+        if operator is None or sign is None:
+            return None
+        self._index = sign.end
+        if not sign.rest:
+            value = self._next()
+        else:
+            value = Token("word", sign.rest, sign.position + len(sign.text))
+        if value.kind not in _ARGUMENTS:
+            raise FilterError(_no_argument(operator, value), value.position)
+        argument = plain_argument(operator, sign, self._argument(value))
+        condition = operator.make(argument)
+        return _not(condition) if sign.text.startswith("!") else condition
 
 
 def _no_argument(operator: Operator, found: Token) -> str:

@@ -6,6 +6,7 @@ parse, the last good one stays.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -99,16 +100,16 @@ class FilterBar(Horizontal):
     def __init__(
         self,
         leave: Callable[[], None],
-        parse: Callable[[str], Filter] = parse_filter,
+        parse: Callable[[str], Filter] | None = None,
         placeholder: str = PLACEHOLDER,
     ) -> None:
         """`leave` puts the focus elsewhere, at once: the next key is not for us.
 
-        `parse` raises FilterError.
+        `parse` raises FilterError; without it, filters are of flows.
         """
         super().__init__()
         self._leave = leave
-        self._parse_text = parse
+        self._parse_text = parse = parse or _parse_flow_filter
         self._placeholder = placeholder
         self.filter = parse("")  # the last one that was asked to be applied
         self._before = self.filter
@@ -223,6 +224,10 @@ class FilterBar(Horizontal):
         if self._error is not None:
             shown = pointer(self._error, self.size.width - 2)
             self.query_one("#filter-error", Static).update(Padding(Text(shown), (0, 0, 0, 2)))
+
+
+def _parse_flow_filter(text: str) -> Filter:
+    return parse_filter(text, now=time.time())
 
 
 def _one_line(text: str) -> Text:
