@@ -7,6 +7,7 @@ juxtaposition, which means and. Operators are rows of `fields.OPERATORS`.
 from __future__ import annotations
 
 from rama_proxy.errors import FilterError
+from rama_proxy.filters.completion import completions
 from rama_proxy.filters.fields import OPERATORS
 from rama_proxy.filters.messages import MESSAGE_OPERATORS, parse_message_filter
 from rama_proxy.filters.operator import Operator, Where
@@ -23,6 +24,7 @@ __all__ = [
     "FilterError",
     "Operator",
     "Where",
+    "completions",
     "parse_filter",
     "parse_message_filter",
 ]

@@ -27,7 +27,8 @@ NAME_WIDTH = 24
 EXAMPLES = (
     ("example.com", "a word alone is looked for in the URL"),
     ("~d example.com & ~m POST", "both; | means either, ! not, ( ) group"),
-    ("!~d cdn & (~c 404 | ~e)", "what went wrong, but not at the cdn"),
+    ("!~d cdn & (~c 4xx | ~e)", "what went wrong, but not at the cdn"),
+    ("duration > 1s and host ~ api", "in words: = and != for the whole, ~ and !~ for a regex"),
 )
 
 

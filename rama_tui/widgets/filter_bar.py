@@ -7,7 +7,7 @@ parse, the last good one stays.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from rich.padding import Padding
@@ -18,17 +18,32 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.reactive import reactive
+from textual.suggester import Suggester
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from rama_proxy.errors import FilterError
-from rama_proxy.filters import Filter, parse_filter
+from rama_proxy.filters import OPERATORS, Filter, Operator, completions, parse_filter
 from rama_proxy.model.text import escape_text
 from rama_tui.actions import TYPING, bindings
 
 DEBOUNCE = 0.12  # seconds without a key before a search begins
 MAX_HISTORY = 50
 PLACEHOLDER = "filter   ~d host   ~m POST   ~c 404   ~b body   ~e failed   &  |  !"
+
+
+class Completion(Suggester):
+    """Shows how the last piece could go on; the right arrow takes it."""
+
+    def __init__(self, operators: Mapping[str, Operator]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._operators = operators
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The first way to go on, None where an operator is whole."""
+        if value.rpartition("~")[2] in self._operators:
+            return None
+        return next(iter(completions(value, self._operators)), None)
 
 
 class FilterInput(Input):
@@ -102,15 +117,17 @@ class FilterBar(Horizontal):
         leave: Callable[[], None],
         parse: Callable[[str], Filter] | None = None,
         placeholder: str = PLACEHOLDER,
+        operators: Mapping[str, Operator] = OPERATORS,
     ) -> None:
         """`leave` puts the focus elsewhere, at once: the next key is not for us.
 
-        `parse` raises FilterError; without it, filters are of flows.
+        `parse` raises FilterError; without it, filters are of flows. `operators` are what it knows.
         """
         super().__init__()
         self._leave = leave
         self._parse_text = parse = parse or _parse_flow_filter
         self._placeholder = placeholder
+        self._completion = Completion(operators)
         self.filter = parse("")  # the last one that was asked to be applied
         self._before = self.filter
         self._typed = self.filter  # the last one that parsed
@@ -122,7 +139,12 @@ class FilterBar(Horizontal):
     def compose(self) -> ComposeResult:
         """The sign, the field, the note."""
         yield Static("/", id="filter-sign")
-        field = FilterInput(placeholder=self._placeholder, compact=True, select_on_focus=False)
+        field = FilterInput(
+            placeholder=self._placeholder,
+            compact=True,
+            select_on_focus=False,
+            suggester=self._completion,
+        )
         field.cursor_blink = False  # a frame twice a second for nothing
         yield field
         yield Static(id="filter-note", markup=False)

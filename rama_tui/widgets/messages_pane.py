@@ -19,7 +19,7 @@ from textual.widget import Widget
 from rama_proxy.content.messages import message_text
 from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.errors import StoreError
-from rama_proxy.filters import parse_message_filter
+from rama_proxy.filters import MESSAGE_OPERATORS, parse_message_filter
 from rama_proxy.model.flow import ACTIVE, Flow
 from rama_proxy.model.text import escape_text
 from rama_proxy.store.reader import MessageHead
@@ -71,7 +71,9 @@ class MessagesPane(Widget):
     ) -> None:
         super().__init__(id=id)
         self.count = 0  # messages of the flow
-        self.bar = FilterBar(self._leave_filter, parse_message_filter, PLACEHOLDER)
+        self.bar = FilterBar(
+            self._leave_filter, parse_message_filter, PLACEHOLDER, MESSAGE_OPERATORS
+        )
         self.messages = MessageList(self._read_heads)
         self.payload = PayloadView(source, schema)
         self._source = source

@@ -147,6 +147,28 @@ async def test_earlier_filters_come_back() -> None:
         assert app.bar.input.value == ""
 
 
+async def test_the_right_arrow_takes_what_is_offered() -> None:
+    app = BarApp()
+    async with app.run_test() as pilot:
+        await type_text(pilot, "/~siz")
+        await eventually(lambda: app.bar.input._suggestion == "~size")
+        await pilot.press("right")
+        assert app.bar.input.value == "~size"
+        await type_text(pilot, " >100")
+        await eventually(lambda: app.bar.input._suggestion == "~size >100k")
+        await pilot.press("right", "enter")
+        assert app.bar.filter.text == "~size >100k"
+
+
+async def test_time_is_counted_from_when_it_was_typed() -> None:
+    app = BarApp()
+    async with app.run_test() as pilot:
+        await type_text(pilot, "/~since 10m")
+        await pilot.press("enter")
+        assert app.bar.filter.text == "~since 10m"
+        assert int(app.bar.filter.where().params[0]) > 1_700_000_000_000_000
+
+
 @pytest.mark.parametrize(
     ("width", "expected"),
     [
