@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 from rama_proxy.errors import ProtocolError, RamaError
-from rama_proxy.model.connection import ConnectionInfo
+from rama_proxy.model.connection import OWN, ConnectionInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Request
 from rama_proxy.net.pool import Pool
@@ -24,7 +24,6 @@ from rama_proxy.relay.submitted import Nobody, Submitted
 from rama_proxy.relay.versions import ONLY_1, choose_version
 from rama_proxy.relay.wiring import Conn, Wiring, close_upstream
 
-MODE = "submit"  # of a connection's row: it stands for Rama itself
 MAX_FIELDS = 1 << 16  # what was taken once is taken here
 PATIENCE = 5.0  # seconds that what was cut off may take to write down how it ended
 
@@ -87,7 +86,7 @@ class Submitter:
         plain = plain and (answer is None or answer.version == translate.HTTP2)
         conn = self._conns.get((http2, plain))
         if conn is None:
-            info = ConnectionInfo("client", mode=MODE, started=time.time(), opened=time.monotonic())
+            info = ConnectionInfo("client", mode=OWN, started=time.time(), opened=time.monotonic())
             conn = self._conns[http2, plain] = Conn(Nobody(info), self.wiring, Pool())
             choose_version(conn, http2=http2)
             conn.prior_knowledge = conn.prior_knowledge or plain
@@ -131,9 +130,19 @@ def unfit(request: Request) -> str:
     body = request.body
     if body.truncated:
         return f"only a part of its body of {body.size} bytes was kept"
-    if not body.complete:
+    if not body.complete and not _is_all(request):
         return "its body never came to an end"
     return ""
+
+
+def _is_all(request: Request) -> bool:
+    """Whether a body that nobody read to its end is whole: a server was missing, as a rule."""
+    if request.version != translate.HTTP2:
+        framing = http1.request_framing(request)
+        return framing.kind != "chunked" and framing.length == request.body.size
+    length = request.headers.get("content-length")
+    bare = request.method in {"GET", "HEAD", "OPTIONS", "DELETE"} and not request.body.size
+    return bare if length is None else length == str(request.body.size)
 
 
 def _made_ready(request: Request) -> Request:

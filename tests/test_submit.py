@@ -14,7 +14,6 @@ from rama_proxy.errors import RamaError
 from rama_proxy.model.flow import FAILED
 from rama_proxy.model.headers import Headers
 from rama_proxy.store.reader import Reader
-from rama_proxy.submit import MODE
 from tests.support.certificates import TestAuthority
 from tests.support.http2_ends import Exchange, Http2End, http2_origin
 from tests.support.recorder import Recorder
@@ -60,7 +59,7 @@ async def test_http1_goes_out_byte_for_byte(tmp_path: Path) -> None:
     assert (stored.request.raw, bytes(stored.request.body)) == (first.request.raw, b"hello")
     assert stored.response is not None
     assert (stored.response.status, bytes(stored.response.body)) == (200, b"ok")
-    assert (stored.client.mode, stored.client.peer) == (MODE, None)
+    assert (stored.client.is_own, stored.client.peer) == (True, None)
     assert stored.server is not None
     assert stored.server.address == ("127.0.0.1", server.port)
 
@@ -152,6 +151,17 @@ async def test_a_failure_is_the_flows_and_no_answer_is_made_up(tmp_path: Path) -
         (stored,) = engine.flows()
     assert "127.0.0.1" in flow.error
     assert (stored.error, stored.state, stored.response) == (flow.error, FAILED, None)
+
+
+async def test_what_failed_for_want_of_a_server_can_be_sent(tmp_path: Path) -> None:
+    async with running(tmp_path) as engine:
+        head = b"%b http://127.0.0.1:1/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\n%b\r\n"
+        first = await sent_by_client(engine, head % (b"GET", b""))
+        second = await engine_of(engine).submit(first.request, first)
+        assert second.parent_id == 1
+        third = await sent_by_client(engine, head % (b"POST", b"Content-Length: 9\r\n"), 3)
+        with pytest.raises(ValueError, match="its body never came to an end"):
+            await engine_of(engine).submit(third.request, third)
 
 
 async def test_half_a_response_is_kept_as_half(tmp_path: Path) -> None:
