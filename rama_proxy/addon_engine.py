@@ -81,14 +81,16 @@ class AddonEngine:
 async def run_command(
     name: str, command: Command, arguments: Mapping[str, object], engine: AddonEngine, tell: Tell
 ) -> dict[str, object]:
-    """What an addon's command answers. Raises RamaError with the reason why it does not."""
+    """What an addon's command answers, once the store has all that it did. Raises RamaError."""
 
     async def progress(fields: Mapping[str, object]) -> None:
         await tell("progress", fields)
 
     try:
         async with engine.sharing() as sharing:
-            return dict(await command(CommandCall(arguments, sharing, progress)))
+            answer = dict(await command(CommandCall(arguments, sharing, progress)))
+        await asyncio.to_thread(engine.wiring.capture.writer.flush, FLUSH)
+        return answer
     except RamaError:
         raise
     except ValueError as error:

@@ -43,6 +43,7 @@ def test_a_running_engine_sends_it_again(engine: Engine) -> None:
     assert second.parent_id == 1
     assert second.request.raw == first.request.raw
     assert b"x-MiXed: 1\r\n" in second.request.raw
+    assert "replays          2" in rama("show", "1", engine.store).stdout
     shown = rama("show", "2", engine.store).stdout
     assert "replay of        1" in shown
     assert "none, Rama itself sent the request" in shown
