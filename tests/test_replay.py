@@ -14,6 +14,13 @@ from rama_proxy.addon_files import load_addons
 from rama_proxy.config import Options
 from rama_proxy.control.client import ControlClient
 from rama_proxy.errors import ControlError, RamaError
+from tests.support.http2_ends import (
+    Exchange,
+    Http2End,
+    http2_client,
+    http2_origin,
+    request_fields,
+)
 from tests.support.running import Running, closed, origin, running
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -115,6 +122,28 @@ async def test_many_times_and_many_at_once(tmp_path: Path) -> None:
     assert told.progress[-1]["done"] == 40
     assert {flow.parent_id for flow in stored[1:]} == {1}
     assert len({flow.server.id for flow in stored[1:] if flow.server}) == 4
+
+
+async def test_http2_attempts_share_a_connection(tmp_path: Path) -> None:
+    async def handler(end: Http2End, exchange: Exchange) -> None:
+        await end.request(exchange)
+        end.answer(exchange, [(b":status", b"200")], b"%d" % len(exchange.body))
+
+    more = [(b"x-b", b"1"), (b"cookie", b"a=1"), (b"accept", b"*/*"), (b"cookie", b"b=2")]
+    fields = request_fields("/p", *more, method="POST")
+    async with http2_origin(handler) as server:
+        mode = f"reverse:http://127.0.0.1:{server.port}"
+        async with running(tmp_path, Options(mode=mode, keep_host=True)) as engine:
+            async with http2_client(*await engine.connect()) as client:
+                await client.ask(fields, b"hello")
+            await engine.ended()
+            answer = await replay(engine, flows=[1], count=10, concurrency=5)
+            flows = engine.flows()
+    assert (answer["sent"], answer["errors"]) == (10, 0)
+    assert [exchange.heads for exchange in server.exchanges] == [[fields]] * 11
+    assert {bytes(exchange.body) for exchange in server.exchanges} == {b"hello"}
+    assert len(server.ends) == 2
+    assert {flow.response.version for flow in flows if flow.response} == {"HTTP/2"}
 
 
 async def test_the_flows_that_a_filter_selects(tmp_path: Path) -> None:
