@@ -22,7 +22,7 @@ from rama_proxy.protocols import http2_frames as wire
 from rama_proxy.protocols.http2_events import Code
 from rama_proxy.protocols.http2_fields import NeverIndexed
 from rama_proxy.protocols.http2_limits import Limits
-from rama_proxy.protocols.http2_memo import FieldList, Memo, resizes
+from rama_proxy.protocols.http2_memo import DecodedBlocks, FieldList, Memo, resizes
 from rama_proxy.protocols.http2_outbound import Outbound
 from rama_proxy.protocols.http2_start import is_whole
 
@@ -63,10 +63,10 @@ class _Engine:
         self._limits = limits
         if not client_side:
             self._connection.receive_data(wire.PREFACE)
-        self._decoded: Memo[bytes, FieldList] | None = None
+        self._decoded: DecodedBlocks | None = None
         self._encoded: Memo[tuple[Field, ...], bytes] | None = None
         if ENGINE == "h2":  # jh2 shows no table, and is as fast without
-            self._decoded = Memo(self._connection.decoder.header_table)
+            self._decoded = DecodedBlocks(self._connection.decoder.header_table)
             self._encoded = Memo(self._connection.encoder.header_table)
 
     def decode(self, block: bytes) -> FieldList:
@@ -77,7 +77,7 @@ class _Engine:
         known = memo.get(block)
         if known is None:
             known = self._decode(block)
-            memo.keep(block, known, len(block))
+            memo.keep(block, known)
         return known
 
     def _decode(self, block: bytes) -> FieldList:
