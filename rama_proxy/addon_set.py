@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rama_proxy.addon_files import load_addons, load_script
 from rama_proxy.errors import AddonError
-from rama_proxy.hooks import Hooks, Loader
+from rama_proxy.hooks import Engine, Hooks, Loader
 
 SOURCE = "scripts"  # what the log calls us
 
@@ -19,6 +19,7 @@ class AddonSet:
         self.hooks = hooks
         self.names = names
         self.scripts = [Path(script) for script in scripts]
+        self.engine: Engine | None = None  # what addons get to ask
         self._installed: list[object] = []
 
     async def load(self) -> None:
@@ -43,7 +44,7 @@ class AddonSet:
 
     async def _use(self, scripts: list[object]) -> None:
         self.hooks.set_addons([*self._installed, *scripts])
-        await self.hooks.run(self.hooks.load, Loader())
+        await self.hooks.run(self.hooks.load, Loader(engine=self.engine))
 
     async def watch(self) -> None:
         """Reload whenever a script, or a Python file beside one, is saved. Never ends."""

@@ -79,7 +79,7 @@ class Options:
         (), "Addon script to load; may repeat.", "-s", "--script", metavar="FILE"
     )
     addons: tuple[str, ...] = _opt(
-        ("fingerprint", "curl"),
+        ("fingerprint", "curl", "replay"),
         "Addon of rama_addons to load; may repeat.",
         "--addon",
         metavar="NAME",

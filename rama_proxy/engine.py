@@ -14,13 +14,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rama_proxy import __version__
+from rama_proxy.addon_engine import AddonEngine, run_command
 from rama_proxy.addon_set import AddonSet
 from rama_proxy.capture import Capture
 from rama_proxy.certs.authority import Authority
 from rama_proxy.certs.contexts import Contexts
 from rama_proxy.config import Options, config_dir, convert_option
 from rama_proxy.control.messages import Message
-from rama_proxy.control.server import ControlServer, Handler, make_socket_path, make_token
+from rama_proxy.control.server import (
+    ControlServer,
+    Handler,
+    Notify,
+    make_socket_path,
+    make_token,
+)
 from rama_proxy.errors import ConfigError
 from rama_proxy.hooks import Hooks, addon_name
 from rama_proxy.model import connection, flow
@@ -37,6 +44,7 @@ from rama_proxy.relay.layers import announcing, closing, explaining
 from rama_proxy.relay.wiring import Conn, Phases, Wiring
 from rama_proxy.service import stack
 from rama_proxy.store.writer import Writer
+from rama_proxy.submit import Submissions
 
 TICK = 1.0  # seconds between sweeps
 TELL_EVERY = 10.0  # seconds between two lines about refused connections
@@ -68,6 +76,8 @@ class Proxy:
         dialer = Dialer(options.connect_timeout, self.sweeper, options.resolve, options.dns_server)
         contexts = Contexts(self.authority, options)
         self.wiring = Wiring(options, self.hooks, self.capture, contexts, dialer, Phases(options))
+        self.submissions = Submissions()
+        self.addons.engine = AddonEngine(self.wiring, self.submissions)
         self.listener = Listener(
             options.listen_host,
             options.port,
@@ -126,10 +136,14 @@ class Proxy:
 
     async def stop(self, *, drain: bool = True) -> None:
         """Accept no more, let exchanges end within the shutdown timeout, close the store."""
+        end = time.monotonic() + (self.options.shutdown_timeout if drain else 0.0)
         self.listener.close()
-        cut = await self.listener.drain(self.options.shutdown_timeout if drain else 0.0)
+        self.submissions.close()
+        cut = await self.listener.drain(end - time.monotonic())
         if cut:
             self.log("warning", "engine", f"{cut} connections were cut off")
+        if cut := await self.submissions.drain(end - time.monotonic()):
+            self.log("warning", "engine", f"{cut} requests of Rama's own were cut off")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -141,7 +155,8 @@ class Proxy:
         await asyncio.get_running_loop().run_in_executor(None, self.writer.close)
 
     async def _open_control(self) -> None:
-        control = ControlServer(make_socket_path(), self.token, self._operations())
+        jobs = {"run": self.run}
+        control = ControlServer(make_socket_path(), self.token, self._operations(), jobs)
         await control.start()
         self.control = control
 
@@ -227,6 +242,19 @@ class Proxy:
         texts = {key: str(args[key]) for key in ("mark", "comment") if key in args}
         self.writer.edit(flow_id, **texts)
         return {}
+
+    async def run(self, args: Message, notify: Notify) -> Message:
+        """Do an addon's command; `notify` gets its progress. Raises RamaError."""
+        commands = self.hooks.commands()
+        name = args.get("command")
+        if not isinstance(name, str) or name not in commands:
+            known = ", ".join(sorted(commands)) or "none"
+            raise ConfigError(f"no addon has a command {name!r}; there are: {known}")
+        arguments = args.get("arguments")
+        if not isinstance(arguments, dict):
+            raise ConfigError("run takes command=NAME and arguments={…}")
+        engine = AddonEngine(self.wiring, self.submissions)
+        return await run_command(name, commands[name], arguments, engine, notify)
 
     def health(self) -> dict[str, object]:
         """Live figures, cheap enough for twice a second."""

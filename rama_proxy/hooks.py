@@ -12,12 +12,13 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rama_proxy.errors import AddonError, FilterError
 from rama_proxy.filters import parse_filter
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
+from rama_proxy.model.message import Request
 from rama_proxy.protocols.client_hello import ClientHello
 from rama_proxy.protocols.http2_start import ConnectionStart
 
@@ -54,11 +55,48 @@ class Http2StartData:
     start: ConnectionStart
 
 
+class Engine(Protocol):
+    """What an addon may ask of the running proxy."""
+
+    async def find(self, expression: str) -> list[int]:
+        """The ids of the stored flows that a filter selects, in order. Raises for a bad one."""
+
+    async def flow(self, flow_id: int) -> Flow | None:
+        """A stored flow with its bodies, None if there is none."""
+
+    async def submit(self, request: Request, parent: Flow | None = None) -> Flow:
+        """Send a request that no client sent; gives its flow once that is over.
+
+        A failure is in the flow's `error`. `parent` is the flow that is sent once more. Raises
+        ValueError for a request that cannot be sent: a tunnel, or one that is not whole.
+        """
+
+
+@dataclass(slots=True)
+class CommandCall:
+    """One call of an addon's command.
+
+    `await progress({…})` tells who waits for it how far it is; it returns when they keep up.
+    Requests that are submitted through this `engine` share connections, as those of a client do.
+    """
+
+    arguments: Mapping[str, object]
+    engine: Engine
+    progress: Callable[[Mapping[str, object]], Awaitable[None]]
+
+
+Command = Callable[[CommandCall], Awaitable[Mapping[str, object]]]
+
+
 @dataclass(slots=True)
 class Loader:
-    """What `load` gets: the settings given to addons, and a way to declare one."""
+    """What `load` gets: the settings given to addons, a way to declare one, and the engine.
+
+    `engine` is None where none runs; it may be asked from `running` on.
+    """
 
     settings: dict[str, object] = field(default_factory=dict)
+    engine: Engine | None = None
 
     def add_option(self, name: str, typespec: object, default: object, help: str = "") -> None:  # noqa: A002  mitmproxy's name
         """Declare setting `name`; one given before keeps its value."""
@@ -71,11 +109,13 @@ class Addon:
 
     Beside hooks an addon may have `exporters` (format name → function of a flow that gives text)
     and `annotations` (name → what it means), the values of which it puts into a connection's
-    `annotations`; they become columns and filters.
+    `annotations`; they become columns and filters. `commands` (name → async function of a
+    CommandCall) are what others may ask it to do; what they give is the answer.
     """
 
     exporters: Mapping[str, Exporter] = {}
     annotations: Mapping[str, str] = {}
+    commands: Mapping[str, Command] = {}
 
     def load(self, loader: Loader) -> Done:
         """The addon was loaded; declare settings here."""
@@ -273,6 +313,15 @@ class Hooks:
         found: dict[str, Exporter] = {}
         for addon in self.addons:
             found.update(getattr(addon, "exporters", {}))
+        return found
+
+    def commands(self) -> dict[str, Command]:
+        """The commands of all addons."""
+        found: dict[str, Command] = {}
+        for addon in self.addons:
+            named = getattr(addon, "commands", None)
+            if isinstance(named, Mapping):
+                found.update(named)
         return found
 
     def annotations(self) -> dict[str, str]:

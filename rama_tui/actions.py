@@ -58,8 +58,15 @@ ACTIONS = (
         FLOWS,
         "curl",
     ),
+    Action("copy.url", "y", "copy_url", "Copy URL", "Put the URL into the clipboard.", FLOWS),
     Action(
-        "copy.url", "y", "copy_url", "Copy URL", "Put the URL into the clipboard.", FLOWS, "URL"
+        "replay",
+        "r",
+        "replay",
+        "Replay",
+        "Send the same request again; what comes back is a flow of its own.",
+        FLOWS,
+        "Replay",
     ),
     Action("follow", "F", "follow", "Follow", "Stay at the newest flow, or stop.", FLOWS, "Follow"),
     Action("log", "E", "log", "Log", "What the engine and addons reported.", FLOWS),

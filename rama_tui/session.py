@@ -119,6 +119,29 @@ class Session:
         self.engine = RUNNING
         on_change()
 
+    async def replay(self, flow_id: int) -> Message:
+        """What came of sending a flow's request again. Raises ControlError with the reason.
+
+        On a connection of its own: a server may take its time.
+        """
+        path, token = self._control_address()
+        if self.engine != RUNNING or not path:
+            raise ControlError("no engine is running; `rama replay` in a shell starts one")
+        attempts: list[Message] = []
+
+        def on_notice(name: str, fields: Message) -> None:
+            told = fields.get("attempts") if name == "progress" else None
+            attempts.extend(told if isinstance(told, list) else ())
+
+        client = ControlClient(path, token, on_notice)
+        await client.connect()
+        try:
+            arguments = {"flows": [flow_id]}
+            await client.ask("run", timeout=None, command="replay", arguments=arguments)
+        finally:
+            await client.close()
+        return attempts[-1]
+
     async def detach(self) -> None:
         """Leave the engine; one that runs on its own goes on."""
         self._on_change = lambda: None

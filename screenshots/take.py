@@ -1,8 +1,8 @@
 """Takes the README's pictures: `make screenshots`.
 
 Records the sample traffic of `rama demo`, opens the store with the engine attached as a person
-would, and saves list, detail and TLS pane as SVG and PNG, in two sizes. PNGs are drawn with the
-fonts that are installed: Debian's fonts-firacode, and fonts-vlgothic for Japanese.
+would, and saves list, detail, TLS and messages pane as SVG and PNG, in two sizes. PNGs are drawn
+with the fonts that are installed: Debian's fonts-firacode, and fonts-vlgothic for Japanese.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rama_tui.child import ChildEngine, engine_command
 from rama_tui.screens.flows import FlowsScreen
 from rama_tui.session import RUNNING, Session
 from rama_tui.widgets.detail import Detail
-from rama_tui.widgets.detail_tabs import TLS
+from rama_tui.widgets.detail_tabs import EXCHANGE, MESSAGES, TLS
 
 HERE = Path(__file__).resolve().parent
 SIZES = ((140, 45), (80, 24))
@@ -53,10 +53,11 @@ async def until(pilot: Pilot[int], condition: Callable[[], object], what: str) -
 
 
 async def take(store: Path, child: ChildEngine, size: tuple[int, int]) -> None:
-    """The three pictures of one size."""
+    """The four pictures of one size."""
     session = Session(store, child)
     reader = Reader(store)
     opened = next(reader.iter_flows(parse_filter(OPENED).where(), newest_first=False)).id
+    talk = next(row.id for row in reader.iter_flows() if row.kind == "websocket")
     reader.close()
     app = RamaApp(session, {})
     async with app.run_test(size=size) as pilot:
@@ -75,6 +76,13 @@ async def take(store: Path, child: ChildEngine, size: tuple[int, int]) -> None:
         detail.open_tab(TLS)
         await until(pilot, lambda: detail.is_settled, "the TLS pane")
         save(app, "tls", size)
+        detail.open_tab(EXCHANGE)
+        await pilot.press("escape")
+        flows.cursor = flows.view.near(talk)
+        await until(pilot, lambda: flows.cursor_id == talk, "the cursor")
+        await pilot.press("enter")
+        await until(pilot, lambda: detail.tab == MESSAGES and detail.is_settled, "the messages")
+        save(app, "messages", size)
     session.close()
 
 

@@ -22,6 +22,7 @@ LEVELS = (
     ("__main__",),
     ("cli",),
     ("engine",),
+    ("addon_engine",),
     ("modes", "control.server", "submit", "addon_set"),
     ("relay",),
     ("net", "certs", "capture", "hooks", "addon_files", "demo"),

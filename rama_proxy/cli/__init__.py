@@ -18,6 +18,7 @@ COMMANDS = {
     "capture": Lazy(f"{HERE}.capture:capture", "Record traffic, one line for each flow."),
     "ls": Lazy(f"{HERE}.browse:ls", "List the flows of a store."),
     "show": Lazy(f"{HERE}.browse:show", "Show one flow of a store."),
+    "replay": Lazy(f"{HERE}.replay:replay", "Send stored requests again, once or many times."),
     "export": Lazy(f"{HERE}.export:export", "Write a flow in another format, as a curl command."),
     "ca": Lazy(f"{HERE}.ca:ca", "Show, export and check the certificate authority."),
     "demo": Lazy(f"{HERE}.demo:demo", "See it work: sample traffic from a bundled server."),

@@ -144,8 +144,14 @@ def _shown(ctx: click.Context, path: Path, flow: Flow, as_json: bool) -> str:
         if as_json:
             messages = [message_as_json(row, flow, schema) for row in read_messages(reader, flow)]
             return flow_as_json(flow, messages)
-        messages_text = messages_as_text(reader, flow, colour=wants_colour(), schema=schema)
-    text = flow_as_text(flow, colour=wants_colour(), schema=schema, split=bool(messages_text))
+        colour = wants_colour()
+        messages_text = messages_as_text(reader, flow, colour=colour, schema=schema)
+        attempts = reader.attempts(flow)
+    numbers = [str(number) for number in attempts.latest]
+    if attempts.total > len(numbers):
+        numbers.insert(0, "…")
+    split, replays = bool(messages_text), " ".join(numbers)
+    text = flow_as_text(flow, colour=colour, schema=schema, split=split, replays=replays)
     return f"{text}\n\n{messages_text}" if messages_text else text
 
 

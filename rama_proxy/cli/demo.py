@@ -34,8 +34,9 @@ def demo(
     """See it work: sample traffic from a bundled server.
 
     Starts the proxy, servers on loopback and clients that visit them through it: plain, over TLS,
-    by SOCKS5, with streams, downloads, errors and refused certificates. Needs no network. The
-    names end in demo.test and lead nowhere else; the requests are the same every time.
+    by SOCKS5 and HTTP/2, with WebSocket and gRPC, events, downloads, errors and refused
+    certificates. Needs no network. The names end in demo.test and lead nowhere else; the requests
+    are the same every time.
     """
     del params
     if with_tui and not has_terminal():

@@ -32,13 +32,19 @@ _BELOW = "(its messages are shown below)"
 
 
 def flow_as_text(
-    flow: Flow, *, colour: bool, schema: Schema | None = None, split: bool = False
+    flow: Flow,
+    *,
+    colour: bool,
+    schema: Schema | None = None,
+    split: bool = False,
+    replays: str = "",
 ) -> str:
     """Facts, request and response, safe for a terminal.
 
-    With `split` bodies that have messages inside are left out: those are shown elsewhere.
+    `replays` says which flows repeat it. With `split` bodies that have messages inside are left
+    out: those are shown elsewhere.
     """
-    parts = [_facts_text(flow, colour)]
+    parts = [_facts_text(flow, replays, colour)]
     messages: list[Message] = [flow.request]
     if flow.response is not None:
         messages += [*flow.response.informational, flow.response]
@@ -52,9 +58,9 @@ def flow_as_text(
     return "\n\n".join(parts)
 
 
-def _facts_text(flow: Flow, colour: bool) -> str:
+def _facts_text(flow: Flow, replays: str, colour: bool) -> str:
     lines = []
-    for label, value in _facts(flow):
+    for label, value in _facts(flow, replays):
         name = f"{label:16}"
         shown = escape_text(value)
         if colour:
@@ -65,7 +71,7 @@ def _facts_text(flow: Flow, colour: bool) -> str:
     return "\n".join(lines)
 
 
-def _facts(flow: Flow) -> list[tuple[str, str]]:
+def _facts(flow: Flow, replays: str) -> list[tuple[str, str]]:
     facts = [
         ("flow", f"{flow.id}, {flow.state}" + ("" if flow.kind == "http" else f", {flow.kind}")),
         ("url", flow.request.pretty_url),
@@ -74,6 +80,7 @@ def _facts(flow: Flow) -> list[tuple[str, str]]:
         ("grpc", _grpc_text(flow)),
         *(("note", note) for note in flow.notes),
         ("replay of", str(flow.parent_id or "")),
+        ("replays", replays),
         ("mark", flow.mark),
         ("comment", flow.comment),
         ("tags", ", ".join(sorted(flow.tags))),

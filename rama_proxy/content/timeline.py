@@ -38,7 +38,7 @@ def timeline(flow: Flow) -> Timeline:
     phases: list[Span] = []  # on the clock of the marks
     remarks = []
     for info in (flow.client, flow.server):
-        if info is None:
+        if info is None or info.is_own:
             continue
         ready = _ready(info)
         if ready is not None and begin - ready > AHEAD:

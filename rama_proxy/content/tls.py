@@ -42,6 +42,8 @@ def absence(flow: Flow, side: str) -> str:
         if flow.state == ACTIVE:
             return "no connection to a server yet"
         return "no server was asked" if flow.response is not None else "no connection to a server"
+    if info.is_own:
+        return "no client, Rama itself sent the request"
     tls = info.tls
     if tls is None or not (tls.version or tls.client_hello or tls.certificates or tls.verify_error):
         if flow.kind == "http":
@@ -84,7 +86,8 @@ def connection_facts(info: ConnectionInfo, kind: str = "http") -> list[Fact]:
 def _address_facts(info: ConnectionInfo) -> list[Fact]:
     facts = []
     if info.side == "client":
-        facts.append(Fact("client", _address(info.peer)))
+        own = "none, Rama itself sent the request"
+        facts.append(Fact("client", own if info.is_own else _address(info.peer)))
         facts.append(Fact("redirected from", _address(info.original)))
     else:
         named, peer = _address(info.address), _address(info.peer)

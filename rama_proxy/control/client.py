@@ -79,8 +79,11 @@ class ControlClient:
             await self.close()
             raise
 
-    async def ask(self, op: str, /, timeout: float = 10.0, **arguments: object) -> Message:  # noqa: ASYNC109  part of the question
-        """The engine's answer to operation `op`. Raises ControlError, also for a refusal."""
+    async def ask(self, op: str, /, timeout: float | None = 10.0, **arguments: object) -> Message:  # noqa: ASYNC109  part of the question
+        """The engine's answer to operation `op`. Raises ControlError, also for a refusal.
+
+        `timeout` None waits for as long as it takes.
+        """
         if self._writer is None or not self.connected:
             raise ControlError("not connected to the engine")
         number = next(self._numbers)
@@ -91,6 +94,7 @@ class ControlClient:
                 self._writer.write(encode(request(self._token, op, number, arguments)))
                 return _result(await future)
         except TimeoutError as error:
+            assert timeout is not None
             raise ControlError(f"the engine did not answer within {timeout:g} s") from error
         finally:
             del self._waiting[number]

@@ -22,6 +22,7 @@ OPERATIONS = {
     "shutdown": "Drain and stop; `drain` false stops at once.",
     "set": "Set option `name` to `value` while running.",
     "reload": "Load the addons and scripts again.",
+    "run": "Do an addon's `command` with `arguments`; notices `progress` come meanwhile.",
     "note": "Mark or comment a flow: `flow`, `mark`, `comment`.",
 }
 

@@ -31,6 +31,8 @@ from rama_proxy.control.messages import (
 from rama_proxy.errors import ControlError, RamaError
 
 Handler = Callable[[Message], Awaitable[Message | None] | Message | None]
+Notify = Callable[[str, Mapping[str, object]], Awaitable[None]]  # name and fields of a notice
+Job = Callable[[Message, Notify], Awaitable[Message]]
 
 MAX_UNSENT = 256 * 1024  # bytes waiting for one client; beyond it notices are dropped
 MAX_CLIENTS = 64
@@ -43,12 +45,20 @@ class ControlServer:
     """Serves `handlers` by operation name on the Unix socket `path` to who knows `token`.
 
     A handler gets the arguments of the request and returns the fields of the answer; a RamaError
-    becomes the sentence of a refusal. `dropped` counts notices that nobody read.
+    becomes the sentence of a refusal. A job takes its time: it also gets a way to send notices to
+    who asked, and is given up when they leave. `dropped` counts notices that nobody read.
     """
 
-    def __init__(self, path: Path, token: str, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        token: str,
+        handlers: Mapping[str, Handler],
+        jobs: Mapping[str, Job] | None = None,
+    ) -> None:
         self.path = path
         self.handlers = handlers
+        self.jobs = dict(jobs or {})
         self.dropped = 0
         self._token = token.encode()
         self._server: asyncio.Server | None = None
@@ -104,7 +114,11 @@ class ControlServer:
             if len(self._clients) > MAX_CLIENTS:
                 writer.write(encode(refusal(None, "too many control connections")))
                 return
-            await self._converse(reader, writer)
+            lines = _Lines(reader)
+            try:
+                await self._converse(lines, writer)
+            finally:
+                lines.close()
         except ConnectionError:
             pass  # the client is gone
         finally:
@@ -114,16 +128,16 @@ class ControlServer:
                 await writer.wait_closed()
             del self._clients[task]
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, lines: _Lines, writer: asyncio.StreamWriter) -> None:
         while not writer.is_closing():
             try:
-                line = await reader.readuntil(b"\n")
+                line = await lines.next()
             except asyncio.IncompleteReadError:
                 return
             except asyncio.LimitOverrunError:
                 writer.write(encode(refusal(None, f"a line is longer than {MAX_LINE} bytes")))
                 return
-            result, goes_on = await self._answer(line, writer)
+            result, goes_on = await self._answer(line, lines, writer)
             if writer.is_closing():
                 return
             writer.write(result)
@@ -131,7 +145,9 @@ class ControlServer:
                 return
             await writer.drain()
 
-    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> tuple[bytes, bool]:
+    async def _answer(
+        self, line: bytes, lines: _Lines, writer: asyncio.StreamWriter
+    ) -> tuple[bytes, bool]:
         """The answer to `line`, and whether to listen to this client any longer."""
         try:
             message = decode(line)
@@ -149,10 +165,37 @@ class ControlServer:
             self._listeners.add(writer)
             return encode(answer(number, {"pid": os.getpid()})), True
         handler = self.handlers.get(op) if isinstance(op, str) else None
+        if isinstance(op, str) and op in self.jobs:
+            handler = self._handler_of(self.jobs[op], lines, writer)
         if handler is None:
-            known = ", ".join(sorted([HELLO, *self.handlers]))
+            known = ", ".join(sorted([HELLO, *self.handlers, *self.jobs]))
             return encode(refusal(number, f"no operation {op!r}; there are {known}")), True
         return await self._call(handler, number, message), True
+
+    @staticmethod
+    def _handler_of(job: Job, lines: _Lines, writer: asyncio.StreamWriter) -> Handler:
+        """A handler that does `job` for as long as its client is there."""
+
+        async def notify(name: str, fields: Mapping[str, object]) -> None:
+            writer.write(encode({**fields, "notice": name}))
+            await writer.drain()
+
+        async def work(arguments: Message) -> Message:
+            task = asyncio.ensure_future(job(arguments, notify))
+            left = asyncio.ensure_future(lines.left())
+            try:
+                await asyncio.wait({task, left}, return_when=asyncio.FIRST_COMPLETED)
+                if not task.done():
+                    raise ConnectionResetError("the client left before its job was done")
+                if task.cancelled():
+                    raise ControlError("it was cut off")
+                return task.result()
+            finally:
+                for one in (task, left):
+                    one.cancel()
+                await asyncio.wait({task, left})
+
+        return work
 
     async def _call(self, handler: Handler, number: object, arguments: Message) -> bytes:
         try:
@@ -160,11 +203,46 @@ class ControlServer:
             if inspect.isawaitable(result):
                 result = await result
             return encode(answer(number, result or {}))
+        except ConnectionError:
+            raise  # nobody is there to be told
         except RamaError as error:
             return encode(refusal(number, str(error)))
         except Exception as error:  # a handler's fault is no reason to leave the client waiting
             log.exception("a control operation failed")
             return encode(refusal(number, f"the engine failed: {type(error).__name__}: {error}"))
+
+
+class _Lines:
+    """The lines of one client; one is read ahead while somebody wants to know whether it left."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._ahead: asyncio.Future[bytes] | None = None
+
+    def _begin(self) -> asyncio.Future[bytes]:
+        if self._ahead is None:
+            self._ahead = asyncio.ensure_future(self._reader.readuntil(b"\n"))
+        return self._ahead
+
+    async def next(self) -> bytes:
+        """The next line. Raises what `StreamReader.readuntil` does."""
+        line = await self._begin()
+        self._ahead = None
+        return line
+
+    async def left(self) -> None:
+        """Wait until the client has left; for ever once it has said something more."""
+        ahead = self._begin()
+        await asyncio.wait({ahead})
+        if ahead.exception() is None:
+            await asyncio.get_running_loop().create_future()
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._ahead is not None:
+            self._ahead.cancel()
+            if self._ahead.done() and not self._ahead.cancelled():
+                self._ahead.exception()  # has been dealt with
 
 
 def make_token() -> str:

@@ -5,58 +5,11 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlsplit
 
-from rama_proxy.demo import assets
+from rama_proxy.demo import assets, calls
+from rama_proxy.demo.messages import Asked, Reply, Route
 
 MIB = 1024 * 1024
-
-
-@dataclass(slots=True)
-class Asked:
-    """A request as it arrived; `fields` by lower-case name."""
-
-    method: str
-    target: str
-    fields: dict[str, str]
-    body: bytes
-
-    @property
-    def path(self) -> str:
-        """The path without the query."""
-        return urlsplit(self.target).path
-
-    @property
-    def host(self) -> str:
-        """The name in Host."""
-        return self.fields.get("host", "").partition(":")[0].lower()
-
-    def number(self, name: str, default: int) -> int:
-        """A number from the query."""
-        values = parse_qs(urlsplit(self.target).query).get(name, [])
-        return int(values[0]) if values and values[0].isdigit() else default
-
-
-@dataclass(slots=True)
-class Reply:
-    """An answer. With `pieces` (seconds to wait, data) the body is chunked, with `trailers` behind.
-
-    `cut` closes the connection after that many bytes of the body, `reset` at once.
-    """
-
-    status: int = 200
-    media_type: str = "text/plain; charset=utf-8"
-    body: bytes = b""
-    fields: list[tuple[str, str]] = field(default_factory=list)
-    delay: float | None = None  # seconds; None: a little, depending on the path
-    pieces: list[tuple[float, bytes]] = field(default_factory=list)
-    trailers: list[tuple[str, str]] = field(default_factory=list)
-    cut: int | None = None
-    reset: bool = False
-
-
-Route = Callable[[Asked], Reply]
 
 
 def answer(asked: Asked) -> Reply:
@@ -287,6 +240,7 @@ HOSTS: dict[str, dict[str, Route]] = {
         "/old": lambda asked: Reply(301, fields=[("Location", "https://news.demo.test/feed.xml")]),
         "/": _page("Demo News"),
     },
+    "rpc.demo.test": {calls.SERVICE: calls.call},
     "events.demo.test": {"/stream": _events, "/journal": _journal},
     "files.demo.test": {
         "/backup.bin": _download,

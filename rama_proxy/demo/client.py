@@ -1,7 +1,7 @@
 """A small HTTP client that goes through a proxy: plainly, by CONNECT, or by SOCKS5.
 
-Blocking, on the standard library alone. It sends fields in the order given, keeps connections
-open, and does not mind what goes wrong: what goes wrong is what the demo shows.
+Blocking. It keeps connections open, and does not mind what goes wrong: what goes wrong is what the
+demo shows. What is said on a connection is for client_http1 and client_http2.
 """
 
 from __future__ import annotations
@@ -11,38 +11,17 @@ import http.client
 import socket
 import ssl
 import struct
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from rama_proxy.demo.client_http1 import Http1Client
+from rama_proxy.demo.client_http2 import Http2Client
+from rama_proxy.demo.visit import Agent, Visit
+from rama_proxy.errors import PeerClosed
+
 TIMEOUT = 15.0
+Connection = Http1Client | Http2Client
 ConnectionKey = tuple[str, str, str, int, str]
-
-
-@dataclass(slots=True, frozen=True)
-class Agent:
-    """Who asks: the first fields of each request, and how its TLS looks."""
-
-    name: str
-    fields: tuple[tuple[str, str], ...]
-    ciphers: str = ""
-    alpn: tuple[str, ...] = ()
-    newest_tls: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
-    trusts: bool = True
-
-
-@dataclass(slots=True)
-class Visit:
-    """One request. `way` is connect (plain http by absolute-form), socks5 or raw."""
-
-    agent: Agent
-    method: str
-    url: str
-    fields: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-    way: str = "connect"
-    aside: bool = False  # takes long: others need not wait for it
-    chunks: tuple[bytes, ...] = field(default=())
 
 
 class Client:
@@ -51,11 +30,11 @@ class Client:
     def __init__(self, proxy: tuple[str, int], ca: Path) -> None:
         self.proxy = proxy
         self.ca = ca
-        self._open: dict[ConnectionKey, socket.socket] = {}
+        self._open: dict[ConnectionKey, Connection] = {}
         self._sockets: set[socket.socket] = set()
 
     def send(self, visit: Visit) -> int:
-        """The status of the answer, 0 if there was none."""
+        """The status of the first answer, 0 if there was none."""
         parts = urlsplit(visit.url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
         assert parts.hostname is not None
@@ -63,18 +42,18 @@ class Client:
         try:
             if visit.way == "raw":
                 return self._talk(visit, parts.hostname, port)
-            sock = self._open.pop(key, None) or self._connect(visit, key)
+            connection = self._open.pop(key, None) or self._connect(visit.agent, key)
             try:
-                status, stays = _exchange(sock, visit)
+                status, stays = connection.exchange(visit)
             except BaseException:
-                self._forget(sock)
+                self._forget(connection.sock)
                 raise
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException, PeerClosed):
             return 0
         if stays:
-            self._open[key] = sock
+            self._open[key] = connection
         else:
-            self._forget(sock)
+            self._forget(connection.sock)
         return status
 
     def close(self) -> None:
@@ -89,7 +68,13 @@ class Client:
             sock.shutdown(socket.SHUT_RDWR)
         sock.close()
 
-    def _connect(self, visit: Visit, key: ConnectionKey) -> socket.socket:
+    def _connect(self, agent: Agent, key: ConnectionKey) -> Connection:
+        sock = self._dial(agent, key)
+        if isinstance(sock, ssl.SSLSocket) and sock.selected_alpn_protocol() == "h2":
+            return Http2Client(sock, agent.http2)
+        return Http1Client(sock)
+
+    def _dial(self, agent: Agent, key: ConnectionKey) -> socket.socket:
         _, way, host, port, scheme = key
         sock = socket.create_connection(self.proxy, TIMEOUT)
         self._sockets.add(sock)
@@ -97,10 +82,10 @@ class Client:
             if way == "socks5":
                 _ask_socks(sock, host, port)
             elif scheme != "http":
-                _ask_tunnel(sock, visit.agent, host, port)
+                _ask_tunnel(sock, agent, host, port)
             if scheme == "https":
                 plain = sock
-                sock = self._context(visit.agent).wrap_socket(plain, server_hostname=host)
+                sock = self._context(agent).wrap_socket(plain, server_hostname=host)
                 self._sockets.discard(plain)
                 self._sockets.add(sock)
         except BaseException:
@@ -121,7 +106,7 @@ class Client:
 
     def _talk(self, visit: Visit, host: str, port: int) -> int:
         """Send the body into a tunnel, line by line, and read each echo."""
-        sock = self._connect(visit, (visit.agent.name, "raw", host, port, "tcp"))
+        sock = self._dial(visit.agent, (visit.agent.name, "raw", host, port, "tcp"))
         try:
             for line in visit.chunks:
                 sock.sendall(line)
@@ -131,29 +116,6 @@ class Client:
         finally:
             self._forget(sock)
         return 200
-
-
-def _exchange(sock: socket.socket, visit: Visit) -> tuple[int, bool]:
-    parts = urlsplit(visit.url)
-    target = parts.path + (f"?{parts.query}" if parts.query else "")
-    if parts.scheme == "http" and visit.way == "connect":
-        target = f"{parts.scheme}://{parts.netloc}{target}"
-    fields = [("Host", parts.netloc), *visit.agent.fields, *visit.fields]
-    if visit.chunks:
-        fields.append(("Transfer-Encoding", "chunked"))
-    elif visit.body or visit.method in ("POST", "PUT", "PATCH"):
-        fields.append(("Content-Length", str(len(visit.body))))
-    head = [f"{visit.method} {target} HTTP/1.1", *(f"{name}: {text}" for name, text in fields)]
-    body = b"".join(b"%x\r\n%b\r\n" % (len(data), data) for data in visit.chunks)
-    body = body + b"0\r\n\r\n" if visit.chunks else visit.body
-    sock.sendall("\r\n".join([*head, "", ""]).encode() + body)
-    response = http.client.HTTPResponse(sock, method=visit.method)
-    with response:
-        response.begin()
-        while response.read(65536):
-            pass
-        stays = not response.will_close and not response.length  # what is left was cut off
-    return response.status, stays
 
 
 def _ask_tunnel(sock: socket.socket, agent: Agent, host: str, port: int) -> None:

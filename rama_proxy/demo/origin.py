@@ -12,8 +12,11 @@ import ssl
 from datetime import timedelta
 from http import HTTPStatus
 
-from rama_proxy.demo.answers import HOSTS, Asked, Reply, answer
+from rama_proxy.demo.answers import HOSTS, answer
 from rama_proxy.demo.certificates import DemoAuthority
+from rama_proxy.demo.messages import Asked, Reply
+from rama_proxy.demo.origin_http2 import Http2Server
+from rama_proxy.demo.ticker import Talk, accept_of
 
 HOST = "127.0.0.1"
 MAX_HEAD = 64 * 1024
@@ -24,10 +27,11 @@ CLOSED_PORT = 1  # tcpmux, which nobody runs
 
 
 class Origin:
-    """Serves from `start` to `close`."""
+    """Serves from `start` to `close`. `pace` stretches what comes piece by piece."""
 
-    def __init__(self, authority: DemoAuthority) -> None:
+    def __init__(self, authority: DemoAuthority, pace: float = 1.0) -> None:
         self.authority = authority
+        self.pace = pace
         self._servers: list[asyncio.Server] = []
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -83,11 +87,37 @@ class Origin:
         self._writers.add(writer)
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                while (asked := await _read(reader, writer)) and await _reply(writer, asked):
-                    pass
+                if _speaks_http2(writer):
+                    await Http2Server(reader, writer, self.pace).serve()
+                    return
+                while asked := await _read(reader, writer):
+                    if "upgrade" in asked.fields:
+                        await self._talk(reader, writer, asked)
+                        return
+                    if not await _reply(writer, asked, self.pace):
+                        return
         finally:
             self._writers.discard(writer)
             writer.close()
+
+    async def _talk(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Asked
+    ) -> None:
+        """Become a WebSocket, and hold this end of the ticker."""
+        accept = accept_of(asked.fields.get("sec-websocket-key", ""))
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nServer: demo\r\nConnection: Upgrade\r\n"
+            b"Upgrade: websocket\r\nSec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n"
+        )
+        talk = Talk(is_server=True)
+        while not talk.over:
+            if due := talk.due():
+                await asyncio.sleep(due[0] * self.pace)
+                writer.write(due[1])
+            elif data := await reader.read(4096):
+                talk.hear(data)
+            else:
+                return
 
     async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -99,6 +129,11 @@ class Origin:
         finally:
             self._writers.discard(writer)
             writer.close()
+
+
+def _speaks_http2(writer: asyncio.StreamWriter) -> bool:
+    tls: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
+    return tls is not None and tls.selected_alpn_protocol() == "h2"
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Asked | None:
@@ -120,7 +155,7 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> A
     return Asked(method, target, fields, body)
 
 
-async def _reply(writer: asyncio.StreamWriter, asked: Asked) -> bool:
+async def _reply(writer: asyncio.StreamWriter, asked: Asked, pace: float) -> bool:
     """Write the reply; gives whether the connection stays open."""
     reply = answer(asked)
     if reply.delay:
@@ -130,31 +165,27 @@ async def _reply(writer: asyncio.StreamWriter, asked: Asked) -> bool:
         return False
     writer.write(_head(reply))
     if asked.method != "HEAD":
-        await _write_body(writer, reply)
+        await _write_body(writer, reply, pace)
     await writer.drain()
     return reply.cut is None and asked.fields.get("connection", "").lower() != "close"
 
 
 def _head(reply: Reply) -> bytes:
-    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}", "Server: demo"]
-    if reply.media_type and reply.status not in (204, 304):
-        lines.append(f"Content-Type: {reply.media_type}")
-    lines += [f"{name}: {value}" for name, value in reply.fields]
-    if reply.pieces:
+    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in reply.head()]
+    if reply.pieces or reply.trailers:
         lines.append("Transfer-Encoding: chunked")
-    elif reply.status not in (204, 304):
-        lines.append(f"Content-Length: {len(reply.body)}")
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-async def _write_body(writer: asyncio.StreamWriter, reply: Reply) -> None:
-    if not reply.pieces:
+async def _write_body(writer: asyncio.StreamWriter, reply: Reply, pace: float) -> None:
+    if not reply.pieces and not reply.trailers:
         writer.write(reply.body[: reply.cut])
         return
     for wait, data in reply.pieces:
         if wait:
             await writer.drain()
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait * pace)
         writer.write(b"%x\r\n%b\r\n" % (len(data), data))
     trailers = "".join(f"{name}: {value}\r\n" for name, value in reply.trailers)
     writer.write(b"0\r\n" + trailers.encode() + b"\r\n")

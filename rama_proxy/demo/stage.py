@@ -6,19 +6,23 @@ import asyncio
 import tempfile
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from rama_proxy.config import Options
 from rama_proxy.demo.certificates import DemoAuthority
-from rama_proxy.demo.client import Client, Visit
+from rama_proxy.demo.client import Client
 from rama_proxy.demo.origin import Origin
 from rama_proxy.demo.traffic import endless, first_round
+from rama_proxy.demo.visit import Visit
+
+SLOW = 4.0  # how much longer streams take where somebody may watch them
 
 
 class Stage:
     """The demo for one run. `visits` limits how many requests are sent, None for one round.
 
-    `lasting`: the clients go on after the first round, at the pace of people.
+    `lasting`: the clients go on after the first round, and all is at the pace of people.
     """
 
     def __init__(self, visits: int | None = None, *, lasting: bool = False) -> None:
@@ -32,7 +36,7 @@ class Stage:
     async def prepare(self, options: Options) -> None:
         """Start the servers, and let `options` lead their names there and trust them."""
         authority = DemoAuthority(Path(self._directory.name))
-        self._origin = Origin(authority)
+        self._origin = Origin(authority, SLOW if self.lasting else 1.0)
         await self._origin.start()
         options.ssl_ca = str(authority.path)
         options.resolve = (*options.resolve, *self._origin.resolve())
@@ -56,9 +60,13 @@ class Stage:
 
     def _send_all(self, client: Client) -> None:
         asides: list[threading.Thread] = []
-        for sent, (pause, visit) in enumerate(self._script()):
-            if sent == self.visits or self._over.wait(pause):
+        left = self.visits
+        for pause, visit in self._script():
+            if left == 0 or self._over.wait(pause):
                 break
+            if left is not None:
+                visit = replace(visit, also=visit.also[: left - 1])
+                left -= len(visit.urls)
             if visit.aside:
                 asides.append(_beside(client, visit))
             else:
@@ -70,7 +78,8 @@ class Stage:
     def _script(self) -> Iterable[tuple[float, Visit]]:
         if self.lasting:
             return endless()
-        rounds = 1 if self.visits is None else -(-self.visits // len(first_round()))
+        requests = sum(len(visit.urls) for visit in first_round())
+        rounds = 1 if self.visits is None else -(-self.visits // requests)
         return ((0.0, visit) for _ in range(rounds) for visit in first_round())
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import random
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rama_proxy.demo.assets import CSS, SEED, dump, tag
-from rama_proxy.demo.client import Agent, Visit
+from rama_proxy.demo.calls import SERVICE, frame, message
+from rama_proxy.demo.visit import Agent, Visit
+from rama_proxy.protocols.http2_limits import Limits
 
 BROWSER = Agent(
     "browser",
@@ -19,11 +22,13 @@ BROWSER = Agent(
         ("sec-ch-ua", '"Chromium";v="142", "Not=A?Brand";v="24"'),
         ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0"),
         ("Accept", "*/*"),
-        ("Accept-Encoding", "gzip, deflate, br, zstd"),
-        ("Accept-Language", "en-US,en;q=0.9"),
     ),
+    (("Accept-Encoding", "gzip, deflate, br, zstd"), ("Accept-Language", "en-US,en;q=0.9")),
+    ciphers="ECDHE+AESGCM:ECDHE+CHACHA20:AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA",
     alpn=("h2", "http/1.1"),
+    http2=Limits(max_header_list=256 * 1024, stream_window=6 << 20, connection_window=15 << 20),
 )
+SOCKET = replace(BROWSER, name="socket", alpn=("http/1.1",))  # as browsers open a WebSocket
 SCRIPT = Agent(
     "script",
     (
@@ -39,6 +44,17 @@ PHONE = Agent(
     ciphers="ECDHE+AESGCM:ECDHE+CHACHA20",
     newest_tls=ssl.TLSVersion.TLSv1_2,
 )
+GRPC = Agent(
+    "grpc",
+    (
+        ("Content-Type", "application/grpc"),
+        ("User-Agent", "grpc-go/1.76.0"),
+        ("TE", "trailers"),
+    ),
+    ciphers="ECDHE+AESGCM:ECDHE+CHACHA20",
+    alpn=("h2",),
+    pseudo="mspa",
+)
 PINNED = Agent("pinned", (("User-Agent", "BankApp/1.0"),), trusts=False)
 
 JSON = ("Content-Type", "application/json")
@@ -47,6 +63,7 @@ MULTIPART = ("Content-Type", "multipart/form-data; boundary=demo")
 COOKIE = ("Cookie", "session=5f2c9d1e; theme=dark")
 BEARER = ("Authorization", "Bearer demo.not-a-secret")
 SHOP, AUTH, API = "https://shop.demo.test", "https://auth.demo.test", "https://api.demo.test"
+RPC = "https://rpc.demo.test"
 CDN, NEWS, FILES = "http://cdn.demo.test", "http://news.demo.test", "http://files.demo.test"
 
 AVATAR = (
@@ -61,7 +78,7 @@ QUERY = dump(
 
 def first_round() -> list[Visit]:
     """Every kind of exchange once, in the order of a plausible day."""
-    return [*_shopping(), *_programs(), *_plain(), *_phone(), *_trouble()]
+    return [*_shopping(), *_programs(), *_plain(), *_calls(), *_phone(), *_trouble()]
 
 
 def endless() -> Iterator[tuple[float, Visit]]:
@@ -82,13 +99,14 @@ def _shopping() -> list[Visit]:
         return Visit(BROWSER, "GET", SHOP + path, fields)
 
     page = ("Sec-Fetch-Dest", "document")
+    pictures = tuple(f"{SHOP}/img/{number}.png" for number in range(2, 9))
     return [
         Visit(BROWSER, "GET", "https://events.demo.test/stream", aside=True),
         get("/", page),
         get("/static/app.css", ("Referer", f"{SHOP}/")),
         get("/static/app.js", ("Referer", f"{SHOP}/")),
         get("/static/logo.svg"),
-        *(Visit(BROWSER, "GET", f"{SHOP}/img/{number}.png") for number in range(1, 9)),
+        Visit(BROWSER, "GET", f"{SHOP}/img/1.png", also=pictures),
         get("/favicon.ico"),
         Visit(BROWSER, "GET", f"{CDN}/lib/app.js"),
         get("/static/app.css", ("If-None-Match", tag(CSS.encode()))),
@@ -101,6 +119,14 @@ def _shopping() -> list[Visit]:
         Visit(BROWSER, "POST", f"{API}/graphql", (JSON, BEARER), QUERY),
         Visit(BROWSER, "PUT", f"{SHOP}/avatar", (MULTIPART, COOKIE), AVATAR),
         Visit(BROWSER, "OPTIONS", f"{API}/v1/search", (("Origin", SHOP),)),
+        Visit(
+            SOCKET,
+            "GET",
+            f"{SHOP}/ticker",
+            (("Origin", SHOP), COOKIE),
+            way="websocket",
+            aside=True,
+        ),
     ]
 
 
@@ -144,6 +170,16 @@ def _plain() -> list[Visit]:
         Visit(CURL, "GET", f"{FILES}/maintenance"),
         Visit(CURL, "DELETE", f"{CDN}/img/99.png"),
     ]
+
+
+def _calls() -> list[Visit]:
+    """A service asks another by gRPC: for one message, for several, and for what is not there."""
+
+    def call(method: str, product: str) -> Visit:
+        body = frame(message((product,)))
+        return Visit(GRPC, "POST", f"{RPC}{SERVICE}{method}", (BEARER,), body)
+
+    return [call("Get", "7"), call("Watch", "7"), call("Get", "999")]
 
 
 def _phone() -> list[Visit]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 Address = tuple[str, int]
 
+OWN = "own"  # `mode` of what stands for a client where Rama itself sends a request
+
 _ids = itertools.count(1)
 
 
@@ -60,6 +62,11 @@ class ConnectionInfo:
     error: str = ""
     annotations: dict[str, str] = field(default_factory=dict)
     id: int = field(default_factory=lambda: next(_ids))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether no client is there: Rama itself sends the request, as a replay does."""
+        return self.side == "client" and self.mode == OWN
 
     @property
     def peername(self) -> Address | None:

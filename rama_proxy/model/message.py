@@ -196,6 +196,17 @@ class Request(Message):
             fields.set("Content-Length", str(len(data)))
         return request
 
+    def copy(self) -> Self:
+        """The same request with fields and a body of its own."""
+        other = type(self)(self.method, self.target, self.version, self.headers.copy(), self.raw)
+        other.body = self.body.copy()
+        other.trailers = None if self.trailers is None else self.trailers.copy()
+        other.stream = self.stream
+        other.scheme, other.host, other.port = self.scheme, self.host, self.port
+        other.authority, other.protocol = self.authority, self.protocol
+        other.pseudo_order = self.pseudo_order
+        return other
+
     @property
     def path(self) -> str:
         """Path and query as text: the target without scheme and authority."""

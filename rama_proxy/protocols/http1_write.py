@@ -45,7 +45,7 @@ def hop_request(request: Request, *, absolute: bool) -> tuple[bytes, list[str]]:
             notes.append(f"{name.decode('ascii')} dropped")
             head, lower, end = head[:at] + head[end:], lower[:at] + lower[end:], at
         at = lower.find(b"\nproxy-", end - 1) + 1
-    if _UPGRADE_H2C.search(lower):
+    if b"h2c" in lower and _UPGRADE_H2C.search(lower):
         head = _without_h2c(head, notes)
     return head, notes
 

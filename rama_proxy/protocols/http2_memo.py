@@ -1,8 +1,9 @@
 """Header blocks that come again: what they decode to, and what fields encode to, kept for a while.
 
-Clients that poll, gRPC calls and servers behind them send the same block over and over, once the
-compression's table knows its fields. A block means the same as before as long as it puts nothing
-into the table and nobody else has: then it is looked up. Made for h2, which decodes in Python.
+Clients that poll, gRPC calls and servers behind them send the same block over and over. One that
+refers to the compression's table means the same as long as the table is as it was; one that does
+not, as nginx sends them, means the same always, and only what it puts into the table has to be put
+there again. Made for h2, which decodes in Python.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import deque
 from typing import Generic, Protocol, TypeVar
 
 from rama_proxy.model.headers import Field
+from rama_proxy.protocols.http2_start import static_inserts
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -39,6 +41,9 @@ class Table(Protocol):
     dynamic_entries: deque[tuple[bytes, bytes]]
     maxsize: int
 
+    def add(self, name: bytes, value: bytes) -> None:
+        """Put a field into the table."""
+
 
 class Memo(Generic[K, V]):
     """Remembers values by key until `table` changes."""
@@ -54,22 +59,60 @@ class Memo(Generic[K, V]):
         """What was kept for `key`."""
         return self._known.get(key)
 
-    def keep(self, key: K, value: V, size: int) -> None:
+    def keep(self, key: K, value: V, size: int) -> bool:
         """Keep `value`, made from or into a block of `size` bytes, if it left the table alone."""
-        state = self._look()
-        before = self._state
-        if state[0] is not before[0] or state[1:] != before[1:]:
-            self._state = state
-            self._known.clear()
-        elif size <= MAX_BLOCK:
+        if self.look():
+            return False
+        if size <= MAX_BLOCK:
             if len(self._known) >= MAX_KEPT:
                 self._known.clear()
             self._known[key] = value
+        return True
+
+    def look(self) -> bool:
+        """Whether the table has changed since it was looked at; then nothing is known any more."""
+        state, before = self._look(), self._state
+        if state[0] is before[0] and state[1:] == before[1:]:
+            return False
+        self._state = state
+        self._known.clear()
+        return True
 
     def _look(self) -> tuple[object, int, int]:
         """What changes whenever an entry comes or goes: the newest is another object then."""
         entries = self._table.dynamic_entries
         return (entries[0] if entries else None, len(entries), self._table.maxsize)
+
+
+class DecodedBlocks:
+    """What the blocks of one peer decoded to."""
+
+    __slots__ = ("_fixed", "_memo", "_table")
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._memo: Memo[bytes, FieldList] = Memo(table)
+        self._fixed: dict[bytes, tuple[FieldList, list[Field]]] = {}  # with what they add
+
+    def get(self, block: bytes) -> FieldList | None:
+        """The fields of a block that came before; the table is then as after decoding it."""
+        fixed = self._fixed.get(block)
+        if fixed is None:
+            return self._memo.get(block)
+        for name, value in fixed[1]:
+            self._table.add(name, value)
+        self._memo.look()
+        return fixed[0]
+
+    def keep(self, block: bytes, fields: FieldList) -> None:
+        """Remember what `block` was decoded to just now."""
+        if self._memo.keep(block, fields, len(block)) or len(block) > MAX_BLOCK:
+            return
+        inserted = static_inserts(block)
+        if inserted is not None:
+            if len(self._fixed) >= MAX_KEPT:
+                self._fixed.clear()
+            self._fixed[block] = fields, [fields[index] for index in inserted]
 
 
 def resizes(block: bytes) -> bool:

@@ -212,6 +212,31 @@ def is_whole(block: bytes) -> bool:
     return True
 
 
+def static_inserts(block: bytes) -> list[int] | None:
+    """Which fields of a whole block go into the dynamic table, counted from 0.
+
+    None where the block refers to that table or resizes it: then it means something else each time.
+    """
+    at = count = 0
+    inserted: list[int] = []
+    while at < len(block):
+        first = block[at]
+        if first & 0xE0 == 0x20:
+            return None
+        bits = 7 if first & 0x80 else 6 if first & 0x40 else 4
+        index, at = _integer(block, at, bits)
+        if index > 61:
+            return None
+        if bits != 7:
+            if not index:
+                at = _string(block, at)[1]
+            at = _string(block, at)[1]
+            if bits == 6:
+                inserted.append(count)
+        count += 1
+    return inserted
+
+
 def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
     """RFC 7541 5.1: an integer with a prefix of `bits`, and where it ends."""
     limit = (1 << bits) - 1

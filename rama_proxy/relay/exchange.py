@@ -22,7 +22,7 @@ from rama_proxy.relay.body_messages import messages_of
 from rama_proxy.relay.editing import editing_of
 from rama_proxy.relay.edits import EDITED_REQUEST, rewrite_host
 from rama_proxy.relay.sides import ClientSide, Part, ServerSide
-from rama_proxy.relay.upstream import server_for
+from rama_proxy.relay.upstream import server_for, side_at_hand
 from rama_proxy.relay.wiring import Conn
 
 monotonic = time.monotonic
@@ -76,7 +76,8 @@ class Exchange:
                     await editing.answer()
                     self.keep = self.keep and self.client.body_done
             if flow.response is None:
-                self.server = await server_for(conn, flow, self.assigned)
+                server = side_at_hand(conn, flow, self.assigned)
+                self.server = server or await server_for(conn, flow, self.assigned)
                 self._send_request(self.server)
                 await self._pump(self.server)
         except RamaError as error:

@@ -144,12 +144,12 @@ class Http1Server:
         "_busy",
         "_chunking",
         "_conn",
+        "_head",
         "_key",
         "_method",
         "_pending",
         "_reader",
         "_reused",
-        "_upgrade",
         "_websocket_key",
         "stream",
     )
@@ -161,7 +161,7 @@ class Http1Server:
         self._busy = True  # as `conn.links` counts
         self._key = key
         self._method = ""
-        self._upgrade = False  # the request asked for another protocol
+        self._head = b""  # as it was sent
         self._websocket_key = ""  # that we made, for a client that speaks HTTP/2
         self._reader: http1.BodyReader | None = None
         self._pending = b""
@@ -183,7 +183,7 @@ class Http1Server:
         elif edited:
             request = rebuilt(request)
         head, more = http1.hop_request(request, absolute=False)
-        self._upgrade = b"\nupgrade:" in head.lower()
+        self._head = head
         self._pending += head
         return notes + more
 
@@ -226,7 +226,7 @@ class Http1Server:
         return None
 
     def _check_upgrade(self, response: Response) -> None:
-        if not self._upgrade:
+        if b"\nupgrade:" not in self._head.lower():
             # Or its next bytes would answer requests to others (RFC 9110 15.2.2).
             raise UpstreamError("the server switched protocols unasked")
         key = self._websocket_key

@@ -25,6 +25,23 @@ MAX_HTTP1 = 64  # connections of HTTP/1 in use for one client; browsers take 6 t
 Place = tuple[str, str, int]  # scheme, host, port
 
 
+def side_at_hand(conn: Conn, flow: Flow, assigned: Place) -> ServerSide | None:
+    """What `server_for` gives where a connection of HTTP/1 waits, in one step; else None."""
+    key = _destination(conn, flow, assigned)
+    links, pool = conn.links, conn.pool
+    if conn.client.lost or key in links.open or links.busy >= MAX_HTTP1:
+        return None
+    stream, reused = pool.take(key)
+    if stream is None:
+        return None
+    if not pool.usable(stream):
+        pool.give(key, stream, used=reused)  # closing it takes time
+        return None
+    links.busy += 1
+    flow.server = stream.info
+    return Http1Server(conn, key, stream, reused=reused)
+
+
 async def server_for(conn: Conn, flow: Flow, assigned: Place, *, fresh: bool = False) -> ServerSide:
     """The server's end for `flow`. Raises UpstreamError, and PeerClosed when its client is gone.
 
@@ -34,10 +51,10 @@ async def server_for(conn: Conn, flow: Flow, assigned: Place, *, fresh: bool = F
     if conn.client.lost:  # who takes back what was just asked costs no server (CVE-2023-44487)
         raise conn.client.error or PeerClosed("the client closed before its request was sent")
     key = _destination(conn, flow, assigned)
-    websocket = bool(flow.request.protocol) or is_websocket(flow.request.headers.get("upgrade"))
     while True:
         link = conn.links.open.get(key)
         if link is not None:
+            websocket = _asks_for_websocket(flow)
             if not link.usable:
                 await _leave(conn, key, link)
                 continue
@@ -55,6 +72,11 @@ async def server_for(conn: Conn, flow: Flow, assigned: Place, *, fresh: bool = F
         side = await _http1_side(conn, flow, key, fresh=fresh, http1=link is not None)
         if side is not None:
             return side
+
+
+def _asks_for_websocket(flow: Flow) -> bool:
+    request = flow.request
+    return bool(request.protocol) or is_websocket(request.headers.get("upgrade"))
 
 
 async def _http1_side(

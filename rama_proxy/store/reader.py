@@ -24,6 +24,7 @@ from rama_proxy.store.queries import unpack_whole
 from rama_proxy.store.rows import flow_from_row
 
 __all__ = [
+    "Attempts",
     "Changes",
     "FlowRow",
     "LogRow",
@@ -59,6 +60,7 @@ _ANNOTATIONS = (
     "SELECT f.id, c.annotations FROM flows f JOIN connections c ON c.id = f.client_id"
     " WHERE f.id IN (SELECT value FROM json_each(?)) AND c.annotations IS NOT NULL"
 )
+_ATTEMPTS = "SELECT id FROM flows WHERE parent_id = ? ORDER BY id DESC LIMIT ?"
 _LOG = "SELECT id, at, level, source, message FROM log WHERE id > ? ORDER BY id"
 
 
@@ -100,6 +102,13 @@ class Changes(NamedTuple):
     rev: int
     ids: list[int]
     removed: list[int]
+
+
+class Attempts(NamedTuple):
+    """The replays of a flow: how many there are, and the ids of the latest, ascending."""
+
+    total: int
+    latest: list[int]
 
 
 @dataclass(slots=True)
@@ -207,6 +216,13 @@ class Reader(MessageQueries):
         if data is None or len(data) != size:
             raise StoreError(f"{self.path}: the {side} body of flow {flow_id} is damaged")
         return data
+
+    def attempts(self, flow: Flow, most: int = 8) -> Attempts:
+        """All replays of what `flow` repeats, or of itself; the ids of the `most` latest."""
+        origin = flow.parent_id or flow.id
+        count = self._value("SELECT count(*) FROM flows WHERE parent_id = ?", (origin,))
+        rows = self._all(_ATTEMPTS, (origin, most)) if count else []
+        return Attempts(count, [row[0] for row in reversed(rows)])
 
     def annotations(self, ids: Iterable[int]) -> dict[int, dict[str, str]]:
         """For each of these flows what addons noted on its client's connection."""

@@ -192,12 +192,17 @@ EXTENDED_CONNECT = """
 ALTER TABLE flows ADD COLUMN protocol TEXT;  -- what :protocol named (RFC 8441 4)
 """
 
+REPLAYS = """
+CREATE INDEX flows_parent ON flows(parent_id) WHERE parent_id IS NOT NULL;
+"""
+
 STEPS: tuple[Step, ...] = (
     Step("first", FIRST),
     Step("message-flags", MESSAGE_FLAGS),
     Step("http2-fingerprint", HTTP2_FINGERPRINT),
     Step("grpc-status", GRPC_STATUS),
     Step("extended-connect", EXTENDED_CONNECT),
+    Step("replays", REPLAYS),
 )
 
 # What sqlite-utils' Migrations makes itself; made here so that a new store needs no import of it,

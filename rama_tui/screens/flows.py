@@ -16,15 +16,16 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from rama_proxy.errors import StoreError
+from rama_proxy.errors import ControlError, StoreError
 from rama_proxy.filters import Filter
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.text import escape_text
-from rama_proxy.store.reader import FlowRow
+from rama_proxy.store.reader import Attempts, FlowRow
 from rama_tui import clipboard
 from rama_tui.actions import FLOWS, OPEN, bindings
 from rama_tui.problems import Problems
 from rama_tui.reading import read_beside
+from rama_tui.replaying import outcome_of
 from rama_tui.screens.log import LOOK_EVERY, LogScreen
 from rama_tui.session import RUNNING, STOPPED, Session
 from rama_tui.tail import FlowsChanged, Tail
@@ -77,6 +78,7 @@ class FlowsScreen(Screen[None]):
             session.load_bodies,
             session.messages,
             schema=session.schema,
+            load_attempts=self._load_attempts,
         )
         yield StatusBar()
         yield Footer(compact=True)
@@ -173,6 +175,12 @@ class FlowsScreen(Screen[None]):
             clipboard.complain(self, str(error))
             return None
 
+    def _load_attempts(self, flow: Flow) -> Attempts:
+        try:
+            return self.session.reader.attempts(flow)
+        except StoreError:
+            return Attempts(0, [])  # what is wrong with the store is told where it matters more
+
     # --- the log
 
     def _look_at_log(self) -> None:
@@ -252,6 +260,28 @@ class FlowsScreen(Screen[None]):
             clipboard.put(self, "first request", first_command(self.pane.empty_state.why))
         else:
             clipboard.say_nothing_to_copy(self)
+
+    def action_replay(self) -> None:
+        """Send the request of the flow under the cursor again."""
+        flow_id = self.flow_list.cursor_id
+        if flow_id is None:
+            clipboard.say_nothing_to_copy(self)
+        else:
+            self.run_worker(self._replay(flow_id), group="replay")
+
+    async def _replay(self, flow_id: int) -> None:
+        patience = self.set_timer(PATIENCE, lambda: self.notify(f"replaying flow {flow_id}…"))
+        try:
+            outcome = outcome_of(await self.session.replay(flow_id))
+        except ControlError as error:
+            clipboard.complain(self, f"flow {flow_id} was not replayed: {error}")
+            return
+        finally:
+            patience.stop()
+        self.notify(
+            outcome.text, severity="error" if outcome.failed else "information", markup=False
+        )
+        self.pane.refresh_open((flow_id,))
 
     async def _copy_curl(self, flow: Flow) -> None:
         try:

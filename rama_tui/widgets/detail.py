@@ -25,7 +25,9 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.model.flow import DONE, Flow
 from rama_proxy.model.text import escape_text
+from rama_tui.columns import REPLAY
 from rama_tui.message_source import MessageSource
+from rama_tui.replaying import LoadAttempts, attempts_text
 from rama_tui.widgets.detail_tabs import EXCHANGE, MESSAGES, RAW, TIMING, TLS, TabChoice, tabs_of
 from rama_tui.widgets.lines_view import LinesView
 from rama_tui.widgets.message_view import Body, MessageView
@@ -49,7 +51,8 @@ class Detail(Widget):
     """Shows one flow. `load_bodies` fills in its bodies; it is called in a thread, once at a time.
 
     It may raise a RamaError, which is shown where the body would be. `messages` has those of flows
-    that have some. `now` is what the expiry of certificates is counted from.
+    that have some, `load_attempts` gives the replays of a flow. `now` is what the expiry of
+    certificates is counted from.
     """
 
     DEFAULT_CSS = """
@@ -104,12 +107,14 @@ class Detail(Widget):
         messages: MessageSource | None = None,
         *,
         schema: Schema | None = None,
+        load_attempts: LoadAttempts | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         id: str | None = None,  # noqa: A002  Textual's name
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._preparation = Preparation(load_bodies, schema)
+        self._load_attempts = load_attempts
         self._now = now
         self._pane = MessagesPane(messages, schema, id=MESSAGES)
         self._choice = TabChoice()
@@ -229,7 +234,7 @@ class Detail(Widget):
             self.set_class(flow is None, "-empty")
             self.border_title = Content("") if flow is None else _title(flow)
             self.border_subtitle = "" if flow is None or flow.state == DONE else flow.state
-            self._draw_banner([] if flow is None else _troubles(flow))
+            self._draw_banner([] if flow is None else [*_troubles(flow), *self._replays(flow)])
         tab = self.tab
         if flow is None or tab in self._fresh:
             return
@@ -244,6 +249,13 @@ class Detail(Widget):
             known = self._preparation.loaded is flow
             for view in self.query(MessageView):
                 view.show_head(flow, keep_place=same, body_known=known)
+
+    def _replays(self, flow: Flow) -> list[Content]:
+        """A line about what the flow repeats and what repeats it, if there is something."""
+        if self._load_attempts is None:
+            return []
+        text = attempts_text(flow, self._load_attempts(flow))
+        return [Content.assemble((REPLAY, "$text-accent"), " ", text)] if text else []
 
     def _draw_banner(self, lines: list[Content]) -> None:
         banner = self.query_one(".detail--banner", Static)

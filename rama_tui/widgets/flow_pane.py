@@ -12,6 +12,7 @@ from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.model.flow import Flow
 from rama_tui.flow_view import ReadPage
 from rama_tui.message_source import MessageSource
+from rama_tui.replaying import LoadAttempts
 from rama_tui.widgets.detail import Detail
 from rama_tui.widgets.empty_state import EmptyState
 from rama_tui.widgets.flow_list import FlowList
@@ -23,7 +24,7 @@ class FlowPane(Box):
     """List and detail. Which of them are in sight follows from the screen's width.
 
     `load_flow` reads a flow without bodies, `load_bodies` fills them in from a thread, `messages`
-    has those of flows that have some.
+    has those of flows that have some, `load_attempts` gives the replays of a flow.
     """
 
     DEFAULT_CSS = """
@@ -51,11 +52,12 @@ class FlowPane(Box):
         messages: MessageSource | None = None,
         *,
         schema: Schema | None = None,
+        load_attempts: LoadAttempts | None = None,
     ) -> None:
         super().__init__()
         self.flow_list = FlowList(read_page)
         self.empty_state = EmptyState()
-        self.detail = Detail(load_bodies, messages, schema=schema)
+        self.detail = Detail(load_bodies, messages, schema=schema, load_attempts=load_attempts)
         self._load_flow = load_flow
         self._shown: int | None = None
 

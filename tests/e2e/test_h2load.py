@@ -55,9 +55,12 @@ def test_100_000_requests_leave_memory_as_it_was(
 ) -> None:
     url = nginx.h2c if scheme == "http" else nginx.https2
     with Engine(tmp_path, "--mode", f"reverse:{url}", "--ssl-ca", str(ca.path)) as engine:
-        load(engine, scheme, 100_000)  # SQLite's cache of 32 MiB fills by and by
+        # SQLite's cache of 8 MiB fills, and the writer falls behind as far as it ever does.
+        load(engine, scheme, 100_000)
         all_stored(engine, 100_000, 300)
         before = engine.memory("VmRSS")
         load(engine, scheme, 100_000)
         all_stored(engine, 200_000, 300)
-        assert engine.memory("VmRSS") < before * 1.2
+        after = engine.memory("VmRSS")
+        print(f"{scheme}: {before >> 20} MiB before, {after >> 20} after")
+        assert after < before * 1.2

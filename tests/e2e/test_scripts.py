@@ -31,6 +31,7 @@ def server_disconnected(argument): note('server_disconnected')
 def tls_clienthello(argument): note('tls_clienthello')
 def tls_established_server(argument): note('tls_established_server')
 def http_connect(argument): note('http_connect')
+def http2_start(argument): note('http2_start')
 def requestheaders(argument): note('requestheaders')
 def request(argument): note('request')
 def responseheaders(argument): note('responseheaders')
@@ -47,13 +48,17 @@ def calls(folder: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
 def test_hooks_of_an_https_exchange_in_their_order(
-    tmp_path: Path, ca: TestAuthority, nginx: Nginx
+    tmp_path: Path, ca: TestAuthority, nginx: Nginx, version: str
 ) -> None:
+    origin, begins = nginx.https, []
+    if version == "HTTP/2":
+        origin, begins = nginx.https2, ["http2_start"]
     script = tmp_path / "all.py"
     script.write_text(EVERY_HOOK)
     with Engine(tmp_path, "--ssl-ca", str(ca.path), "-s", str(script)) as engine:
-        answer = curl("-x", engine.proxy, "--cacert", engine.ca, f"{nginx.https}/1k")
+        answer = curl("-x", engine.proxy, "--cacert", engine.ca, f"{origin}/1k")
         assert answer.body == nginx.file("1k"), answer.error
         wait_for(lambda: "server_disconnected" in calls(tmp_path), "the end of the connection")
     assert set(re.findall(r"def (\w+)\(", EVERY_HOOK)) == {"note", *HOOK_NAMES}
@@ -66,6 +71,7 @@ def test_hooks_of_an_https_exchange_in_their_order(
         "server_connected",
         "tls_clienthello",
         "tls_established_server",
+        *begins,
         "requestheaders",
         "request",
         "responseheaders",

@@ -25,9 +25,14 @@ class TestAuthority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("Rama test authority")
         builder = _builder(self._name, self._name, self._key.public_key(), -2, 30)
-        self.certificate = builder.add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
-        ).sign(self._key, hashes.SHA256())
+        self.certificate = (
+            builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_KEY_USAGE, critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
+            )
+            .sign(self._key, hashes.SHA256())
+        )
         self.path = directory / "test-ca.pem"
         self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
         self._count = 0
@@ -40,9 +45,17 @@ class TestAuthority:
         subject = _name(names[0])
         issuer, signer = (subject, key) if self_signed else (self._name, self._key)
         builder = _builder(subject, issuer, key.public_key(), first_day, last_day)
-        certificate = builder.add_extension(
-            x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
-        ).sign(signer, hashes.SHA256())
+        certificate = (
+            builder.add_extension(
+                x509.SubjectAlternativeName([_general_name(name) for name in names]),
+                critical=False,
+            )
+            .add_extension(  # Python 3.13 asks for it
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
+                critical=False,
+            )
+            .sign(signer, hashes.SHA256())
+        )
         return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -60,6 +73,19 @@ class TestAuthority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context
+
+
+_KEY_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 def _name(common: str) -> x509.Name:

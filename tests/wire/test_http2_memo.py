@@ -40,6 +40,27 @@ def test_blocks_decode_as_without_a_memory() -> None:
         assert ours.decode(block) == expect
 
 
+def test_blocks_without_references_decode_as_without_a_memory() -> None:
+    """As nginx writes them: each field put into the table anew, none ever taken from there."""
+    choice = random.Random(9)
+    plain, ours = hpack.Decoder(), _Engine(client_side=True, limits=Limits())
+
+    def literal(index: int, value: bytes) -> bytes:
+        return bytes([0x40 | index, len(value)]) + value
+
+    blocks = [
+        b"\x88" + literal(33, b"Tue, %d" % number) + literal(31, b"text/%d" % (number % 3))
+        for number in range(8)
+    ]
+    blocks += [b"\x88\xbe\xbf", b"\x88\xbe"]  # refer to what came last
+    plain.decode(blocks[0])
+    ours.decode(blocks[0])
+    for _ in range(2000):
+        block = choice.choice(blocks)
+        expect = [(name, value) for name, value in plain.decode(block, raw=True)]
+        assert ours.decode(block) == expect
+
+
 def test_fields_encode_as_without_a_memory() -> None:
     choice = random.Random(8)
     ours, decoder = _Engine(client_side=True, limits=Limits()), hpack.Decoder()
