@@ -54,7 +54,7 @@ class Link:
         self.on_change: Callable[[], None] | None = None  # after all that came at once
         self.waiting: dict[Signal, None] = {}  # for a stream, or for the peer's SETTINGS
         self._sweeper = sweeper
-        self.output = Output(channel, self.http2, self.settle)
+        self.output = Output(channel, self.http2)
         self._more: asyncio.Handle | None = None  # reads the rest of what came
         self._started = False
         self._loop = asyncio.get_running_loop()

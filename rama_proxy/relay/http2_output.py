@@ -7,7 +7,6 @@ none goes out that the peer, its window or the wire does not take.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from rama_proxy.errors import PeerClosed, ProtocolError
 from rama_proxy.net.channel import Channel
@@ -22,16 +21,12 @@ ALONE = 512 * 1024  # the same where there are no others
 class Output:
     """Writes for one connection. `ready` are the streams that have something, and a window."""
 
-    __slots__ = ("_channel", "_http2", "_loop", "_scheduled", "_settle", "ready")
+    __slots__ = ("_channel", "_http2", "_loop", "_scheduled", "ready")
 
-    def __init__(
-        self, channel: Channel, http2: Http2Connection, settle: Callable[[Http2Stream], None]
-    ) -> None:
-        """`settle` gets each stream of which all went out."""
+    def __init__(self, channel: Channel, http2: Http2Connection) -> None:
         self.ready: dict[Http2Stream, None] = {}
         self._channel = channel
         self._http2 = http2
-        self._settle = settle
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
 
@@ -83,7 +78,7 @@ class Output:
         except PeerClosed:
             out.clear()  # the stream is gone; its task knows, or gets to know
         self.ready.pop(stream, None)
-        self._settle(stream)
+        stream.link.settle(stream)
 
     def _send_end(self, stream: Http2Stream) -> None:
         fields = stream.last_fields
