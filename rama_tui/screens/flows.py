@@ -304,6 +304,8 @@ class FlowsScreen(Screen[None]):
 
     def _on_engine(self) -> None:
         """The engine's state or figures changed."""
+        if not self.query(HeaderBar):
+            return  # the screen is being taken down, and its session says so
         session = self.session
         if session.engine == STOPPED and self._engine != STOPPED:
             clipboard.complain(
