@@ -33,7 +33,8 @@ def parse_message_filter(text: str) -> Filter:
 
 
 def _not_in_memory(flow: Flow) -> bool:
-    raise NotImplementedError(f"flow {flow.id}: messages are looked for in the store")
+    """The predicate that every Operator has; a flow does not hold its messages, the store does."""
+    raise TypeError(f"a filter of messages was asked about flow {flow.id}")
 
 
 def _is(sql: str) -> Make:

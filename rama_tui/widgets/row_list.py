@@ -6,6 +6,7 @@ list follows. A subclass says what the rows are: flows, messages.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -83,36 +84,36 @@ class RowList(ScrollView, can_focus=True):
         self._anchor: int | None = None  # the row a person chose, also while a filter hides it
         self._looks: Mapping[str, Style] = {}
 
-    # --- what a subclass says
+    # --- what a subclass says; Textual's metaclass is no ABCMeta, so that mypy alone asks for them
 
     @property
+    @abstractmethod
     def row_count(self) -> int:
         """How many rows there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def row_id(self, index: int) -> int:
         """What row `index` is called, wherever it stands; ascending."""
-        raise NotImplementedError
 
+    @abstractmethod
     def near(self, row_id: int) -> int:
         """Where row `row_id` stands, else the one that follows it, else the last."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fit_columns(self) -> None:
         """Choose the columns for the size and the rows there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def set_looks(self, looks: Mapping[str, Style]) -> None:
         """Use other colours; none means that they are to be set before the next row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def header(self) -> Strip:
         """The line of titles."""
-        raise NotImplementedError
 
+    @abstractmethod
     def row_strip(self, index: int, cursor: int) -> Strip:
         """Row `index`, blank where there is none; `cursor` is NO_CURSOR, RESTING or ACTIVE."""
-        raise NotImplementedError
 
     # --- what is shown
 
