@@ -8,7 +8,6 @@ import os
 from rama_proxy.errors import (
     PeerClosed,
     PeerStalled,
-    PeerTimeout,
     ProtocolError,
     RamaError,
     UpstreamError,
@@ -23,7 +22,7 @@ from rama_proxy.protocols import http1, translate
 from rama_proxy.protocols.http1 import Framing
 from rama_proxy.protocols.websocket import is_websocket
 from rama_proxy.relay.edits import rebuilt
-from rama_proxy.relay.sides import NO_PART, Part
+from rama_proxy.relay.sides import NO_PART, Part, server_ended
 from rama_proxy.relay.wiring import Conn, close_upstream
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -274,15 +273,7 @@ class Http1Server:
         return NO_PART
 
     def _ended(self, where: str) -> UpstreamError:
-        error = self.stream.error
-        if isinstance(error, PeerStalled):
-            return UpstreamTimeout("the server stopped reading")
-        if isinstance(error, PeerTimeout):
-            return UpstreamTimeout(f"the server sent {error}")
-        if isinstance(error, UpstreamError):
-            return error
-        detail = f" ({error})" if error is not None else ""
-        return UpstreamError(f"the server closed the connection {where}{detail}")
+        return server_ended(self.stream.error, f"the server closed the connection {where}")
 
     # --- the end
 

@@ -222,7 +222,6 @@ class Link:
     def _on_fault(self, event: events.Fault) -> None:
         if not event.stream:
             self.fault = ProtocolError(event.message)
-            self.fault.status = 0
             return
         stream = self.streams.get(event.stream)
         if stream is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from rama_proxy.errors import (
     ConnectionProblem,
     PeerClosed,
     PeerStalled,
-    PeerTimeout,
     RamaError,
     UpstreamError,
     UpstreamTimeout,
@@ -20,33 +21,67 @@ from rama_proxy.protocols.websocket import is_websocket
 from rama_proxy.relay.http1_sides import IDEMPOTENT
 from rama_proxy.relay.http2_link import Link
 from rama_proxy.relay.http2_stream import Http2Stream
-from rama_proxy.relay.sides import NO_PART, Part
+from rama_proxy.relay.sides import NO_PART, Part, server_ended
 
 MAX_READ = 256 * 1024  # bytes of a body passed on at once
 
 
-class Http2Client:
+class _Http2Side(ABC):
+    """What both ends do: a head waits for its body or its end, so that one frame can say both."""
+
+    __slots__ = ("_waits", "stream")
+
+    def __init__(self, stream: Http2Stream) -> None:
+        self.stream = stream
+        self._waits = False  # a head was given and is not sent yet
+
+    @property
+    def trailers(self) -> Headers | None:
+        return self.stream.trailers
+
+    @abstractmethod
+    def _send_waiting(self, *, end: bool) -> None:
+        """Send the head that waits, with `end` as all of the message."""
+
+    def send_body(self, part: Part) -> None:
+        if part[1]:
+            self.flush()
+            self.stream.write(part[1])
+
+    def end(self, trailers: Headers | None) -> None:
+        if trailers is not None:
+            trailers = translate.trailers_to_http2(trailers)
+        if self._waits and not trailers:
+            self._waits = False
+            self._send_waiting(end=True)
+        else:
+            self.flush()
+            self.stream.end(trailers)
+
+    def flush(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._send_waiting(end=False)
+
+
+class Http2Client(_Http2Side):
     """The client's end: one of its streams."""
 
-    __slots__ = ("_flow", "_pending", "head_sent", "stream")
+    __slots__ = ("_flow", "_head", "head_sent")
 
     def __init__(self, stream: Http2Stream, flow: Flow) -> None:
-        self.stream = stream
+        super().__init__(stream)
         self.head_sent = False
         self._flow = flow
-        self._pending: tuple[int, Headers] | None = None
+        self._head = (0, Headers())  # status and fields that wait
 
     @property
     def body_done(self) -> bool:
         return self.stream.eof and not self.stream.parts
 
     @property
-    def trailers(self) -> Headers | None:
-        return self.stream.trailers
-
-    @property
     def begun(self) -> bool:
-        return self.head_sent and self._pending is None
+        return self.head_sent and not self._waits
 
     def read_body(self) -> Part:
         stream = self.stream
@@ -68,31 +103,11 @@ class Http2Client:
         if status < 200:
             self.stream.link.send_head(self.stream, status, headers, end=False)
             return
-        self._pending = status, headers
+        self._head, self._waits = (status, headers), True
         self.head_sent = True
 
-    def send_body(self, part: Part) -> None:
-        if part[1]:
-            self.flush()
-            self.stream.write(part[1])
-
-    def end(self, trailers: Headers | None) -> None:
-        if trailers is not None:
-            trailers = translate.trailers_to_http2(trailers)
-        if self._pending is None or trailers:
-            self.flush()
-            self.stream.end(trailers)
-        else:
-            self._send_pending(end=True)
-
-    def flush(self) -> None:
-        if self._pending is not None:
-            self._send_pending(end=False)
-
-    def _send_pending(self, *, end: bool) -> None:
-        assert self._pending is not None
-        (status, headers), self._pending = self._pending, None
-        self.stream.link.send_head(self.stream, status, headers, end=end)
+    def _send_waiting(self, *, end: bool) -> None:
+        self.stream.link.send_head(self.stream, *self._head, end=end)
 
     def establish(self) -> None:
         self.stream.link.send_head(self.stream, 200, Headers(), end=False)
@@ -114,20 +129,20 @@ class Http2Client:
         self.stream.abort(Code.INTERNAL_ERROR if code is None or not code else code)
 
     def take_back(self) -> None:
-        self._pending = None
+        self._waits = False
 
 
-class Http2Server:
+class Http2Server(_Http2Side):
     """The server's end: a stream that is opened with the request's head."""
 
-    __slots__ = ("_link", "_method", "_open", "_tunnel", "stream")
+    __slots__ = ("_head", "_link", "_method", "_tunnel")
 
     def __init__(self, link: Link) -> None:
+        super().__init__(link.make_stream())
         self._link = link
         self._method = ""
-        self._open: tuple[list[Field], Headers] | None = None
+        self._head: tuple[list[Field], Headers] = ([], Headers())  # pseudo and other fields
         self._tunnel = False
-        self.stream = link.make_stream()
 
     # --- the request
 
@@ -138,34 +153,17 @@ class Http2Server:
         )
         self._method = request.method
         self._tunnel = asked or request.method == "CONNECT"
-        self._open = pseudo, headers
+        self._head, self._waits = (pseudo, headers), True
         return notes
-
-    def send_body(self, part: Part) -> None:
-        if part[1]:
-            self.flush()
-            self.stream.write(part[1])
 
     def end(self, trailers: Headers | None) -> None:
         if self._tunnel:
             self.flush()  # the stream stays open for what it will carry
-            return
-        if trailers is not None:
-            trailers = translate.trailers_to_http2(trailers)
-        if self._open is None or trailers:
-            self.flush()
-            self.stream.end(trailers)
         else:
-            self._send_open(end=True)
+            super().end(trailers)
 
-    def flush(self) -> None:
-        if self._open is not None:
-            self._send_open(end=False)
-
-    def _send_open(self, *, end: bool) -> None:
-        assert self._open is not None
-        (pseudo, headers), self._open = self._open, None
-        self._link.open(self.stream, pseudo, headers, end=end)
+    def _send_waiting(self, *, end: bool) -> None:
+        self._link.open(self.stream, *self._head, end=end)
 
     # --- the response
 
@@ -190,10 +188,6 @@ class Http2Server:
         stream = self.stream
         return stream.eof and not stream.parts and stream.error is None
 
-    @property
-    def trailers(self) -> Headers | None:
-        return self.stream.trailers
-
     def read_body(self) -> Part:
         stream = self.stream
         if stream.parts:
@@ -204,14 +198,7 @@ class Http2Server:
         return NO_PART
 
     def _ended(self, where: str) -> UpstreamError:
-        error = self.stream.error
-        if isinstance(error, PeerStalled):
-            return UpstreamTimeout("the server stopped reading")
-        if isinstance(error, PeerTimeout):
-            return UpstreamTimeout(f"the server sent {error}")
-        if isinstance(error, UpstreamError):
-            return error
-        return UpstreamError(f"the server ended the stream {where}")
+        return server_ended(self.stream.error, f"the server ended the stream {where}")
 
     # --- the end
 

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from rama_proxy.errors import RamaError
+from rama_proxy.errors import (
+    PeerStalled,
+    PeerTimeout,
+    RamaError,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Request, Response
 from rama_proxy.net.channel import Channel
@@ -132,3 +138,15 @@ class ServerSide(Protocol):
 
     def close(self) -> None:
         """End at once, with no time left for hooks."""
+
+
+def server_ended(error: RamaError | None, otherwise: str) -> UpstreamError:
+    """What the end of a server's channel by `error` means for the exchange; else `otherwise`."""
+    if isinstance(error, PeerStalled):
+        return UpstreamTimeout("the server stopped reading")
+    if isinstance(error, PeerTimeout):
+        return UpstreamTimeout(f"the server sent {error}")
+    if isinstance(error, UpstreamError):
+        return error
+    detail = f" ({error})" if error is not None else ""
+    return UpstreamError(f"{otherwise}{detail}")
