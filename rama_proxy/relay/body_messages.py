@@ -6,8 +6,6 @@ flow, and that direction is looked at no further.
 
 from __future__ import annotations
 
-import time
-
 from rama_proxy.model.coding import CodingError, StreamDecoder, codings
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.grpc import EVENT_STREAM, framing_of
@@ -15,7 +13,7 @@ from rama_proxy.model.message import Message
 from rama_proxy.model.websocket import BINARY, TEXT
 from rama_proxy.protocols import grpc, sse
 from rama_proxy.protocols.grpc_result import compression_of
-from rama_proxy.relay.websocket_journal import side
+from rama_proxy.relay.journal import Journal, side
 from rama_proxy.store.writer import Writer
 
 MAX_MESSAGE = 4 * 1024 * 1024  # kept of one message, of each direction; gRPC takes no larger ones
@@ -41,13 +39,12 @@ def messages_of(flow: Flow, writer: Writer, limit: int) -> BodyMessages | None:
 class BodyMessages:
     """Writes down the messages of one exchange; they are numbered across both directions."""
 
-    __slots__ = ("_directions", "_flow", "_limit", "_seq", "_writer")
+    __slots__ = ("_directions", "_flow", "_journal", "_limit")
 
     def __init__(self, flow: Flow, writer: Writer, limit: int) -> None:
         self._flow = flow
-        self._writer = writer
+        self._journal = Journal(flow, writer)
         self._limit = limit
-        self._seq = 0
         self._directions: dict[bool, _Direction | None] = {}
 
     def feed(self, from_client: bool, payload: bytes) -> None:
@@ -118,23 +115,15 @@ class BodyMessages:
 
     def _put_message(self, from_client: bool, message: grpc.GrpcMessage) -> None:
         opcode = TEXT if message.ends else BINARY
-        self._put(from_client, opcode, message.data, message.size, message.flags)
+        self._journal.put(from_client, opcode, message.data, message.size, message.flags)
         if message.problem:
             self._note(f"message of the {side(from_client)}: {message.problem}")
 
     def _put_event(self, block: sse.Block) -> None:
-        self._put(False, TEXT, block.data, block.size, block.flags)
-
-    def _put(self, from_client: bool, opcode: int, data: bytes, size: int, flags: int) -> None:
-        self._seq += 1
-        self._writer.put_message(
-            self._flow.id, self._seq, from_client, opcode, data, time.time(), size, flags
-        )
+        self._journal.put(False, TEXT, block.data, block.size, block.flags)
 
     def _note(self, text: str) -> None:
-        text = text[:MAX_NOTE]
-        if text not in self._flow.notes:
-            self._flow.notes.append(text)
+        self._journal.note(text[:MAX_NOTE])
 
 
 class _Direction:

@@ -15,7 +15,6 @@ from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Response
 from rama_proxy.net.waiting import changed
 from rama_proxy.relay.answer import Killed
-from rama_proxy.relay.body_messages import BodyMessages
 from rama_proxy.relay.edits import (
     EDITED_RESPONSE,
     request_state,
@@ -23,6 +22,7 @@ from rama_proxy.relay.edits import (
     set_length,
     settle_request,
 )
+from rama_proxy.relay.recorder import Recorder
 from rama_proxy.relay.sides import ClientSide, Part
 from rama_proxy.relay.wiring import Conn
 
@@ -32,15 +32,15 @@ EVENT_STREAM = "text/event-stream"
 class Editing:
     """The hooks of one exchange. `held` are parts of a request body not sent on yet."""
 
-    __slots__ = ("_has_body", "_withheld", "client", "conn", "continued", "flow", "held", "hooks",
-                 "messages")  # fmt: skip
+    __slots__ = ("_has_body", "_recorder", "_withheld", "client", "conn", "continued", "flow",
+                 "held", "hooks")  # fmt: skip
 
-    def __init__(self, conn: Conn, flow: Flow, client: ClientSide) -> None:
+    def __init__(self, conn: Conn, flow: Flow, client: ClientSide, recorder: Recorder) -> None:
         self.conn = conn
         self.flow = flow
         self.client = client
         self.hooks: Hooks = conn.wiring.hooks
-        self.messages: BodyMessages | None = None
+        self._recorder = recorder
         self.held: list[Part] | None = None
         self.continued = False  # the client had a 100 from us, and wants no other
         self._withheld: list[Part] | None = None
@@ -66,16 +66,13 @@ class Editing:
 
     async def _gather_request(self) -> None:
         client, body = self.client, self.flow.request.body
-        limit = self.conn.wiring.options.body_limit
         self._continue_here()
         self.held = []
         while not client.body_done:
             part = client.read_body()
             if part[0]:
                 self.held.append(part)
-                self.conn.wiring.capture.keep(self.flow, body, part[1], limit)
-                if self.messages is not None:
-                    self.messages.feed(True, part[1])
+                self._recorder.keep(self.flow.request, part[1])
                 if body.truncated:
                     self.flow.notes.append("request body beyond the body limit: not held back")
                     return
@@ -173,9 +170,9 @@ class Editing:
         self._send_withheld(response)
 
 
-def editing_of(conn: Conn, flow: Flow, client: ClientSide) -> Editing | None:
+def editing_of(conn: Conn, flow: Flow, client: ClientSide, recorder: Recorder) -> Editing | None:
     """The Editing of an exchange, None if no addon looks at messages."""
     hooks = conn.wiring.hooks
     if hooks.requestheaders or hooks.request or hooks.responseheaders or hooks.response:
-        return Editing(conn, flow, client)
+        return Editing(conn, flow, client, recorder)
     return None

@@ -14,13 +14,13 @@ import time
 from rama_proxy.errors import RamaError, UpstreamError
 from rama_proxy.hooks import Hooks
 from rama_proxy.model.flow import Flow
-from rama_proxy.model.message import Message, Response
+from rama_proxy.model.message import Response
 from rama_proxy.net.waiting import changed
 from rama_proxy.protocols import http1
 from rama_proxy.relay.answer import tell_failure
-from rama_proxy.relay.body_messages import messages_of
 from rama_proxy.relay.editing import editing_of
 from rama_proxy.relay.edits import EDITED_REQUEST, rewrite_host
+from rama_proxy.relay.recorder import Recorder
 from rama_proxy.relay.sides import ClientSide, Part, ServerSide
 from rama_proxy.relay.upstream import server_for, side_at_hand
 from rama_proxy.relay.wiring import Conn
@@ -42,7 +42,7 @@ class Exchange:
         "flow",
         "informational",
         "keep",
-        "messages",
+        "recorder",
         "sent",
         "server",
         "upgraded",
@@ -55,11 +55,8 @@ class Exchange:
         self.client = client
         self.server: ServerSide | None = None
         self.assigned = (request.scheme, request.host, request.port)
-        wiring = conn.wiring
-        self.messages = messages_of(flow, wiring.capture.writer, wiring.options.body_limit)
-        self.editing = editing_of(conn, flow, client)
-        if self.editing is not None:
-            self.editing.messages = self.messages
+        self.recorder = Recorder(conn.wiring, flow)
+        self.editing = editing_of(conn, flow, client, self.recorder)
         self.sent: list[Part] | None = None  # of the body, while it can be sent again
         self.informational: list[Response] = []
         self.keep = http1.keeps_alive(request)
@@ -88,17 +85,13 @@ class Exchange:
                 self.server.close()
             if self.client.head_sent:
                 self.client.stream.reset()  # a part of a response must not look whole
-            self._end_messages()
+            self.recorder.end()
             conn.wiring.capture.break_off(flow, error)
             raise
-        self._end_messages()
+        self.recorder.end()
         if not self.upgraded:
             conn.wiring.capture.end(flow)
         return self.keep
-
-    def _end_messages(self) -> None:
-        if self.messages is not None:
-            self.messages.end()
 
     async def _fail(self, hooks: Hooks, error: RamaError) -> None:
         tell_failure(self.flow, self.client, error)
@@ -124,7 +117,7 @@ class Exchange:
             part = client.read_body()
             if part[0]:
                 self.sent.append(part)
-                self._keep(request, part[1])
+                self.recorder.keep(request, part[1])
         for part in self.sent:
             server.send_body(part)
         self._bound_sent()
@@ -220,7 +213,7 @@ class Exchange:
         client = self.client
         part = client.read_body()
         if part[0]:
-            self._keep(self.flow.request, part[1])
+            self.recorder.keep(self.flow.request, part[1])
             server.send_body(part)
             if self.sent is not None:
                 self.sent.append(part)
@@ -248,9 +241,7 @@ class Exchange:
             return True
         flow.timing.response_begin = monotonic()
         flow.response = response
-        if self.messages is None:
-            wiring = self.conn.wiring
-            self.messages = messages_of(flow, wiring.capture.writer, wiring.options.body_limit)
+        self.recorder.begin_response()
         response.informational = self.informational
         kind = server.start_body(response)
         if kind == "tunnel":
@@ -285,7 +276,7 @@ class Exchange:
         response = self.flow.response
         assert response is not None
         if part[1]:
-            self._keep(response, part[1])
+            self.recorder.keep(response, part[1])
         if self.editing is None:
             self.client.send_body(part)
         else:
@@ -307,9 +298,3 @@ class Exchange:
             self.keep = False
             flow.notes.append("the server answered before the request was complete")
         await server.release(reusable=whole and http1.keeps_alive(response))
-
-    def _keep(self, message: Message, data: bytes) -> None:
-        wiring = self.conn.wiring
-        wiring.capture.keep(self.flow, message.body, data, wiring.options.body_limit)
-        if self.messages is not None:
-            self.messages.feed(message is self.flow.request, data)

@@ -28,7 +28,8 @@ from rama_proxy.net.waiting import changed
 from rama_proxy.protocols.websocket import ABNORMAL
 from rama_proxy.protocols.websocket_reader import Message, Part
 from rama_proxy.relay.answer import Killed
-from rama_proxy.relay.websocket_journal import Journal, side
+from rama_proxy.relay.journal import side
+from rama_proxy.relay.websocket_journal import WebSocketJournal
 from rama_proxy.relay.websocket_side import Direction, agree
 from rama_proxy.relay.wiring import Conn, close_upstream
 
@@ -70,7 +71,7 @@ class Relay:
         self.data.on_inject = conn.client.wake
         self.holding = False
         self._calls: Calls = ()
-        self.journal = Journal(flow, self.data, conn.wiring.capture.writer)
+        self.journal = WebSocketJournal(flow, self.data, conn.wiring.capture.writer)
         self.directions = (
             Direction(conn.client, upstream, from_client=True),
             Direction(upstream, conn.client, from_client=False),
