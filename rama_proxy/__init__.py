@@ -11,10 +11,11 @@ from rama_proxy.hooks import (
     ServerConnectData,
     when,
 )
+from rama_proxy.model.body import Body
 from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Body, Request, Response
+from rama_proxy.model.message import Request, Response
 from rama_proxy.model.websocket import WebSocketData, WebSocketMessage
 from rama_proxy.protocols.client_hello import ClientHello, ServerHello
 from rama_proxy.protocols.http2_start import ConnectionStart

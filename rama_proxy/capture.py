@@ -10,9 +10,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from rama_proxy.model.body import Body
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import DONE, FAILED, Flow
-from rama_proxy.model.message import Body
 from rama_proxy.store.writer import Writer
 
 SLOW_FLOW = 0.5  # seconds after which an unfinished flow is worth a row; ticks come once a second

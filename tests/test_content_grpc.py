@@ -12,8 +12,9 @@ import pytest
 from rama_proxy.content.grpc import MAX_MESSAGES, MAX_SHOWN
 from rama_proxy.content.protobuf_schema import parse_descriptors
 from rama_proxy.content.views import View, view_body
+from rama_proxy.model.body import Body
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Body, Message, Request, Response
+from rama_proxy.model.message import Message, Request, Response
 from tests.support.descriptors import SHOP
 
 ITEM = b"\x0a\x04ball\x20\x02"  # name: "ball" kind: TOY

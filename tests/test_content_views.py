@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from rama_proxy.content import views
 from rama_proxy.content.hexdump import hex_row, hexdump, row_count
 from rama_proxy.content.views import FORMATS, Format, View, render, view_body
-from rama_proxy.model.message import Body, Response
+from rama_proxy.model.body import Body
+from rama_proxy.model.message import Response
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from rama_proxy.content.wire import wire_bytes
+from rama_proxy.model.body import Body
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Body, Request, Response
+from rama_proxy.model.message import Request, Response
 from rama_proxy.protocols.http1 import parse_request
 from rama_proxy.protocols.http2_events import RequestHead
 from rama_proxy.protocols.translate import request_of

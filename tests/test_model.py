@@ -7,8 +7,9 @@ import gzip
 import pytest
 
 from rama_proxy.model import coding
+from rama_proxy.model.body import Body
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Body, Request, Response, split_authority, split_url
+from rama_proxy.model.message import Request, Response, split_authority, split_url
 
 
 class TestHeaders:

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rama_proxy.model.body import Body
 from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Body, Message, Request, Response
+from rama_proxy.model.message import Message, Request, Response
 from rama_proxy.store.reader import Reader
 from tests.support.flows import make_flow, make_store
 

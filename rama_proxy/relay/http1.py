@@ -12,7 +12,7 @@ from rama_proxy.model.message import Request
 from rama_proxy.protocols import http1
 from rama_proxy.relay.answer import refuse
 from rama_proxy.relay.exchange import Exchange
-from rama_proxy.relay.http1_sides import Http1Client
+from rama_proxy.relay.http1_client import Http1Client
 from rama_proxy.relay.places import place
 from rama_proxy.relay.sides import ClientSide
 from rama_proxy.relay.wiring import Conn

@@ -18,10 +18,9 @@ from rama_proxy.model.message import Request, Response
 from rama_proxy.protocols import translate
 from rama_proxy.protocols.http2_events import Code
 from rama_proxy.protocols.websocket import is_websocket
-from rama_proxy.relay.http1_sides import IDEMPOTENT
 from rama_proxy.relay.http2_link import Link
 from rama_proxy.relay.http2_stream import Http2Stream
-from rama_proxy.relay.sides import NO_PART, Part, server_ended
+from rama_proxy.relay.sides import IDEMPOTENT, NO_PART, Part, server_ended
 
 MAX_READ = 256 * 1024  # bytes of a body passed on at once
 

@@ -11,9 +11,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from rama_proxy.errors import RamaError
+from rama_proxy.model.body import GROWN, SMALL
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import GROWN, SMALL
 from rama_proxy.net.channel import Channel, monotonic
 from rama_proxy.net.waiting import CLOSING
 from rama_proxy.protocols.http2_events import Code, InformationalHead, ResponseHead

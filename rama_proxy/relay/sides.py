@@ -1,8 +1,8 @@
 """The two ends of one exchange, as `exchange` sees them whatever HTTP version each end speaks.
 
 A body goes by in parts: wire bytes and the payload in them. Between two HTTP/1 ends the wire bytes
-go on as they are, chunk extensions and all; every other pair passes on the payload. Each version
-has a file with both ends: `http1_sides`, `http2_sides`.
+go on as they are, chunk extensions and all; every other pair passes on the payload. The ends are in
+`http1_client`, `http1_server` and `http2_sides`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Request, Response
 from rama_proxy.net.channel import Channel
 
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110 9.2.2
 Part = tuple[bytes, bytes]  # wire bytes, payload; the same where the wire adds nothing
 NO_PART: Part = (b"", b"")
 

@@ -13,7 +13,7 @@ from rama_proxy.net.channel import Channel
 from rama_proxy.net.pool import Key
 from rama_proxy.net.waiting import Signal, changed
 from rama_proxy.protocols.websocket import is_websocket
-from rama_proxy.relay.http1_sides import Http1Server
+from rama_proxy.relay.http1_server import Http1Server
 from rama_proxy.relay.http2_link import Link
 from rama_proxy.relay.http2_links import Dial
 from rama_proxy.relay.http2_sides import Http2Server

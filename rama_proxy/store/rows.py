@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from rama_proxy.model.body import Body
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow, Timing
 from rama_proxy.model.grpc import MEDIA_TYPES
 from rama_proxy.model.headers import Headers, to_bytes, to_text
 from rama_proxy.model.jsontext import from_json, to_json
-from rama_proxy.model.message import Body, Message, Request, Response
+from rama_proxy.model.message import Message, Request, Response
 from rama_proxy.protocols.grpc_result import result_of
 
 # Bits of flows.flags; the latin-1 ones say how header text becomes bytes again.

@@ -17,9 +17,10 @@ from copy import copy as copy_shallow
 from pathlib import Path
 from typing import TypeVar
 
+from rama_proxy.model.body import Body
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import DONE, FAILED, HELD, Flow
-from rama_proxy.model.message import Body, Request, Response
+from rama_proxy.model.message import Request, Response
 from rama_proxy.model.websocket import TRUNCATED
 from rama_proxy.store.batch import Batches, Edit, FlowMessage, Item, LogEntry, Meta
 from rama_proxy.store.opening import close_writing, open_for_writing

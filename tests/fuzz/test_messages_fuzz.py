@@ -18,9 +18,10 @@ from rama_proxy.content.protobuf import BYTES, FIXED32, VARINT, Field, parse_mes
 from rama_proxy.content.protobuf_schema import parse_descriptors
 from rama_proxy.content.protobuf_text import beginning_text, message_text
 from rama_proxy.content.views import view_body
+from rama_proxy.model.body import Body
 from rama_proxy.model.grpc import CONNECT, GRPC, GRPC_WEB, GRPC_WEB_TEXT, Framing
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Body, Response
+from rama_proxy.model.message import Response
 from rama_proxy.protocols import grpc, sse
 from rama_proxy.protocols.grpc_result import result_of
 from tests.support.descriptors import SHOP

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 
+from rama_proxy.model.body import Body
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Body, Request, Response
+from rama_proxy.model.message import Request, Response
 from tests.support.flows import make_flow
 
 ITEM = b"\x0a\x06needle\x20\x02"  # name: "needle" kind: TOY

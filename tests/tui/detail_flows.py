@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 
+from rama_proxy.model.body import Body
 from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import ACTIVE, DONE, FAILED, Flow
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Body, Request, Response
+from rama_proxy.model.message import Request, Response
 from rama_proxy.protocols.http2_start import parse_start
 from tests.support.flows import CLIENT_HELLO, LEAF, ROOT
 from tests.support.starts import CHROMIUM, NGHTTP, NGINX

@@ -14,9 +14,10 @@ from textual.selection import Selection
 
 from rama_proxy.content.protobuf_schema import Schema, parse_descriptors
 from rama_proxy.errors import StoreError
+from rama_proxy.model.body import Body
 from rama_proxy.model.flow import ACTIVE, DONE, Flow
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Body, Response
+from rama_proxy.model.message import Response
 from rama_tui.themes import LIGHT
 from rama_tui.widgets.detail import Detail
 from rama_tui.widgets.lines_view import LinesView

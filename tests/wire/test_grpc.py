@@ -12,6 +12,7 @@ import brotli
 import pytest
 from backports import zstd
 
+from rama_proxy.model.body import Body
 from rama_proxy.model.grpc import (
     CODES,
     CONNECT,
@@ -27,7 +28,7 @@ from rama_proxy.model.grpc import (
     http_class,
 )
 from rama_proxy.model.headers import Headers
-from rama_proxy.model.message import Body, Response
+from rama_proxy.model.message import Response
 from rama_proxy.model.websocket import INCOMPLETE, TRUNCATED, UNREAD
 from rama_proxy.protocols.grpc import FREE, PREFIX, GrpcMessage, Splitter
 from rama_proxy.protocols.grpc_result import MAX_FRAMES, result_of
