@@ -1,7 +1,6 @@
 """Rama: an intercepting proxy that records every exchange. Addons import from here."""
 
-from rama_proxy.export import is_plain_text, shell_print, shell_quote
-from rama_proxy.hooks import (
+from rama_proxy.addon import (
     Addon,
     ClientHelloData,
     CommandCall,
@@ -9,8 +8,9 @@ from rama_proxy.hooks import (
     Http2StartData,
     Loader,
     ServerConnectData,
-    when,
 )
+from rama_proxy.export import is_plain_text, shell_print, shell_quote
+from rama_proxy.hooks import when
 from rama_proxy.model.body import Body
 from rama_proxy.model.connection import ConnectionInfo, TlsInfo
 from rama_proxy.model.flow import Flow

@@ -1,6 +1,6 @@
 """What addons may ask of the engine: stored flows, and requests sent. Runs their commands.
 
-The addon's side of it is `hooks.Engine`. An addon's mistake ends its command and nothing else.
+The addon's side of it is `addon.Engine`. An addon's mistake ends its command and nothing else.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeVar
 
+from rama_proxy.addon import Command, CommandCall
 from rama_proxy.errors import AddonError, ProtocolError, RamaError
 from rama_proxy.filters import parse_filter
-from rama_proxy.hooks import Command, CommandCall
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Request
 from rama_proxy.relay.wiring import Wiring
@@ -27,7 +27,7 @@ FLUSH = 2.0  # seconds to wait for what is on its way into the store
 
 
 class AddonEngine:
-    """hooks.Engine; with a `submitter` its requests share connections."""
+    """addon.Engine; with a `submitter` its requests share connections."""
 
     def __init__(
         self, wiring: Wiring, submissions: Submissions, submitter: Submitter | None = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rama_proxy.addon import Engine, Loader
 from rama_proxy.addon_files import load_addons, load_script
 from rama_proxy.errors import AddonError
-from rama_proxy.hooks import Engine, Hooks, Loader
+from rama_proxy.hooks import Hooks
 
 SOURCE = "scripts"  # what the log calls us
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from rama_proxy.addon import ServerConnectData
 from rama_proxy.addon_files import load_script
-from rama_proxy.hooks import HOOK_NAMES, Hooks, ServerConnectData
+from rama_proxy.hooks import HOOK_NAMES, Hooks
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Request, Response

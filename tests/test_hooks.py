@@ -9,8 +9,9 @@ import types
 import pytest
 
 from rama_proxy import Addon, ConnectionInfo, Flow, Http2StartData, Request, when
+from rama_proxy.addon import Loader
 from rama_proxy.errors import AddonError
-from rama_proxy.hooks import HOOK_NAMES, Hooks, Loader
+from rama_proxy.hooks import HOOK_NAMES, Hooks
 from rama_proxy.protocols.http2_start import parse_start
 from tests.support.starts import CHROMIUM
 

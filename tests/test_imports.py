@@ -26,7 +26,7 @@ LEVELS = (
     ("modes", "control.server", "submit", "addon_set"),
     ("relay",),
     ("net", "certs", "capture", "hooks", "addon_files", "demo"),
-    ("store", "filters", "export", "content", "control.messages", "control.client"),
+    ("addon", "store", "filters", "export", "content", "control.messages", "control.client"),
     ("protocols",),
     ("model", "service", "config"),
     ("units",),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from rama_proxy.addon import Http2StartData
 from rama_proxy.errors import PeerTimeout, ProtocolError, RamaError
-from rama_proxy.hooks import Http2StartData
 from rama_proxy.model.connection import ConnectionInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.headers import Field, Headers, to_text

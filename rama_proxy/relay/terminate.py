@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rama_proxy.addon import ClientHelloData
 from rama_proxy.errors import PeerClosed, RamaError, UpstreamError
-from rama_proxy.hooks import ClientHelloData
 from rama_proxy.model.connection import TlsInfo
 from rama_proxy.model.flow import Flow
 from rama_proxy.net.tls import make_server_engine, peer_names

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rama_proxy.addon import ServerConnectData
 from rama_proxy.capture import Capture
 from rama_proxy.certs.contexts import Contexts
 from rama_proxy.config import Options
 from rama_proxy.errors import PeerClosed, PeerTimeout, RamaError, UpstreamError, UpstreamTimeout
-from rama_proxy.hooks import Hooks, ServerConnectData
+from rama_proxy.hooks import Hooks
 from rama_proxy.model.connection import Address, ConnectionInfo
 from rama_proxy.net.channel import Channel
 from rama_proxy.net.dial import Dialer
