@@ -25,10 +25,10 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from rama_proxy.content.protobuf_schema import Schema
 from rama_proxy.model.flow import DONE, Flow
 from rama_proxy.model.text import escape_text
-from rama_tui.columns import REPLAY
 from rama_tui.message_source import MessageSource
-from rama_tui.replaying import LoadAttempts, attempts_text
+from rama_tui.replaying import LoadAttempts
 from rama_tui.widgets.detail_tabs import EXCHANGE, MESSAGES, RAW, TIMING, TLS, TabChoice, tabs_of
+from rama_tui.widgets.flow_banner import FlowBanner
 from rama_tui.widgets.lines_view import LinesView
 from rama_tui.widgets.message_view import Body, MessageView
 from rama_tui.widgets.messages_pane import MessagesPane
@@ -63,12 +63,6 @@ class Detail(Widget):
         border-title-color: $foreground;
         border-subtitle-color: $text-muted;
         &:focus-within { border: round $accent; }
-        & > .detail--banner {
-            display: none;
-            height: auto;
-            max-height: 4;
-            padding: 0 1;
-        }
         & > .detail--empty { height: 1fr; padding: 1 2; color: $text-muted; display: none; }
         & > ContentSwitcher { height: 1fr; }
         & .detail--pair { height: 1fr; }
@@ -129,7 +123,7 @@ class Detail(Widget):
 
     def compose(self) -> ComposeResult:
         """Banner, tabs and what they switch between."""
-        yield Static(classes="detail--banner", markup=False)
+        yield FlowBanner(self._load_attempts)
         yield TabBar(tabs_of(None, 0))
         yield Static("No flow selected.", classes="detail--empty", markup=False)
         with ContentSwitcher(initial=EXCHANGE):
@@ -234,7 +228,7 @@ class Detail(Widget):
             self.set_class(flow is None, "-empty")
             self.border_title = Content("") if flow is None else _title(flow)
             self.border_subtitle = "" if flow is None or flow.state == DONE else flow.state
-            self._draw_banner([] if flow is None else [*_troubles(flow), *self._replays(flow)])
+            self.query_one(FlowBanner).show_flow(flow)
         tab = self.tab
         if flow is None or tab in self._fresh:
             return
@@ -249,19 +243,6 @@ class Detail(Widget):
             known = self._preparation.loaded is flow
             for view in self.query(MessageView):
                 view.show_head(flow, keep_place=same, body_known=known)
-
-    def _replays(self, flow: Flow) -> list[Content]:
-        """A line about what the flow repeats and what repeats it, if there is something."""
-        if self._load_attempts is None:
-            return []
-        text = attempts_text(flow, self._load_attempts(flow))
-        return [Content.assemble((REPLAY, "$text-accent"), " ", text)] if text else []
-
-    def _draw_banner(self, lines: list[Content]) -> None:
-        banner = self.query_one(".detail--banner", Static)
-        if lines or banner.display:
-            banner.display = bool(lines)
-            banner.update(Content("\n").join(lines))
 
     def _stop_grace(self) -> None:
         if self._grace is not None:
@@ -368,13 +349,3 @@ def _title(flow: Flow) -> Content:
     request = flow.request
     words = f"#{flow.id} {request.method} {request.pretty_url}"
     return Content(escape_text(words[:400]))
-
-
-def _troubles(flow: Flow) -> list[Content]:
-    """The flow's error and notes, a line each."""
-    signs = [("✗", "bold $text-error", flow.error)] if flow.error else []
-    signs += [("·", "$text-warning", note) for note in flow.notes]
-    return [
-        Content.assemble((sign, style), " ", (escape_text(text), style.removeprefix("bold ")))
-        for sign, style, text in signs
-    ]

@@ -20,6 +20,7 @@ from rama_proxy.model.headers import Headers
 from rama_proxy.model.message import Response
 from rama_tui.themes import LIGHT
 from rama_tui.widgets.detail import Detail
+from rama_tui.widgets.flow_banner import FlowBanner
 from rama_tui.widgets.lines_view import LinesView
 from rama_tui.widgets.preparation import Preparation
 from rama_tui.widgets.raw_view import RawView
@@ -340,7 +341,7 @@ async def test_error_and_notes_stand_above_every_tab() -> None:
     app = DetailApp(detail_flows.failed())
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
-        banner = app.query_one(".detail--banner")
+        banner = app.query_one(FlowBanner)
         for tab in ("exchange", "tls", "timing", "raw"):
             app.detail.open_tab(tab)
             await settle(pilot)
