@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+from rama_proxy.content.grpc import call_result
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.text import escape_text
 from rama_tui.columns import REPLAY
@@ -38,8 +39,11 @@ class FlowBanner(Static):
 
 
 def _troubles(flow: Flow) -> list[Content]:
-    """The flow's error and notes, a line each."""
+    """The flow's error, how a gRPC call failed, and notes, a line each."""
     signs = [("✗", "bold $text-error", flow.error)] if flow.error else []
+    result = call_result(flow.response)
+    if result is not None and result.code:
+        signs.append(("✗", "bold $text-error", f"grpc {result}"))
     signs += [("·", "$text-warning", note) for note in flow.notes]
     return [
         Content.assemble((sign, style), " ", (escape_text(text), style.removeprefix("bold ")))

@@ -28,6 +28,7 @@ from rama_tui.widgets.side_view import SideView
 from rama_tui.widgets.tab_bar import TabBar
 from rama_tui.widgets.timing_view import TimingView
 from rama_tui.widgets.tls_view import TlsView
+from tests.support import grpc_flows
 from tests.support.descriptors import SHOP
 from tests.tui import detail_flows
 from tests.tui.detail_app import DetailApp, settle, texts
@@ -335,6 +336,16 @@ async def test_what_is_not_there_says_why(flow: Flow, request_row: str, response
         await settle(pilot)
         assert texts(app.request.lines)[-1] == request_row
         assert texts(app.response.lines) == [response_row]
+
+
+async def test_a_failed_call_says_so_above_every_tab() -> None:
+    app = DetailApp(grpc_flows.call(1, status="5"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        assert "✗ grpc 5 NOT_FOUND: no such" in str(app.query_one(FlowBanner).render())
+        app.detail.show(grpc_flows.call(2))
+        await settle(pilot)
+        assert not app.query_one(FlowBanner).display
 
 
 async def test_error_and_notes_stand_above_every_tab() -> None:
