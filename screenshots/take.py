@@ -26,10 +26,11 @@ from rama_tui.screens.flows import FlowsScreen
 from rama_tui.session import RUNNING, Session
 from rama_tui.widgets.detail import Detail
 from rama_tui.widgets.detail_tabs import EXCHANGE, MESSAGES, TLS
+from rama_tui.widgets.message_list import MessageList
 
 HERE = Path(__file__).resolve().parent
 SIZES = ((140, 45), (80, 24))
-OPENED = "~u products.7$ & ~m GET"  # the flow that is shown: JSON over HTTPS
+OPENED = "~u graphql$"  # the flow that is shown: JSON both ways, over HTTP/2
 PATIENCE = 15.0
 
 
@@ -82,6 +83,10 @@ async def take(store: Path, child: ChildEngine, size: tuple[int, int]) -> None:
         await until(pilot, lambda: flows.cursor_id == talk, "the cursor")
         await pilot.press("enter")
         await until(pilot, lambda: detail.tab == MESSAGES and detail.is_settled, "the messages")
+        messages = screen.query_one(MessageList)
+        messages.focus()
+        await pilot.press("down")  # to what the server said
+        await until(pilot, lambda: messages.cursor_id == 2 and detail.is_settled, "the message")
         save(app, "messages", size)
     session.close()
 

@@ -37,7 +37,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = rama("demo", "--headless", "-p", "0", "-w", store, TMPDIR=str(temporary))
     assert run.returncode == 0, run.stderr
     assert len(run.stderr.splitlines()) == 2, run.stderr
-    assert len(run.stdout.splitlines()) == sum(len(visit.urls) for visit in first_round())
+    lines = run.stdout.splitlines()
+    assert len(lines) == sum(len(visit.urls) for visit in first_round())
+    assert [line[9:20] for line in lines if line.endswith("/ticker")] == ["WS      101"]
     assert not list(temporary.glob("rama-demo-*"))
     return store
 

@@ -17,6 +17,7 @@ from typing import TextIO
 
 import click
 
+from rama_proxy.cli.flow_rows import method_of
 from rama_proxy.model.flow import Flow
 from rama_proxy.model.text import escape_text
 from rama_proxy.protocols.grpc_result import result_of
@@ -90,7 +91,7 @@ def flow_line(flow: Flow, *, colour: bool) -> str:
     failed = result is not None and result.code != 0
     if result is not None and failed:
         status = f"g{result.code}"
-    method = request.method if flow.kind == "http" else flow.kind.upper()
+    method = method_of(flow.kind, request.method)
     took = _milliseconds(flow.timing.begin, flow.timing.end)
     parts = [
         f"{began:%H:%M:%S}",

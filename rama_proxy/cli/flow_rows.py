@@ -16,6 +16,11 @@ from rama_proxy.units import format_size
 _COLOURS = {1: "cyan", 2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 
 
+def method_of(kind: str, method: str) -> str:
+    """What stands for the method of a flow: of one that is not HTTP its kind, in 7 cells."""
+    return method if kind == "http" else {"websocket": "WS"}.get(kind, kind.upper())
+
+
 class Table:
     """Aligned columns: id, time, method, status, size, milliseconds, URL and error."""
 
@@ -35,7 +40,7 @@ class Table:
         """One flow."""
         began = datetime.fromtimestamp(row.started)
         status, colour = _status(row)
-        method = row.method if row.kind == "http" else row.kind.upper()
+        method = method_of(row.kind, row.method)
         size = "" if row.resp_size is None else format_size(row.resp_size)
         took = "" if row.total is None else f"{row.total * 1000:.0f}"
         when = f"{began:%Y-%m-%d %H:%M:%S}"

@@ -24,7 +24,7 @@ def call(asked: Asked) -> Reply:
         return _reply([], NOT_FOUND, f"there is no product “{wanted}”")
     if asked.path == f"{SERVICE}Watch":
         number = found[0]["id"]
-        return _reply([(0.06, message((number, 44 - sold, sold * 1300))) for sold in range(5)])
+        return _reply([(0.04, message((number, 44 - sold, sold * 1300))) for sold in range(5)])
     return _reply([(0.0, message(found[0].values()))])
 
 

@@ -16,7 +16,7 @@ from rama_proxy.demo.origin import Origin
 from rama_proxy.demo.traffic import endless, first_round
 from rama_proxy.demo.visit import Visit
 
-SLOW = 4.0  # how much longer streams take where somebody may watch them
+SLOW = 6.0  # how much longer streams take where somebody may watch them
 
 
 class Stage:

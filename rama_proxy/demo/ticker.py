@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import struct
 from typing import NamedTuple
 
@@ -64,11 +65,16 @@ class Talk:
 
 
 def _client(**message: object) -> Said:
-    return Said(False, TEXT, assets.dump(message))
+    return Said(False, TEXT, _compact(message))
 
 
 def _server(**message: object) -> Said:
-    return Said(True, TEXT, assets.dump(message))
+    return Said(True, TEXT, _compact(message))
+
+
+def _compact(message: object) -> bytes:
+    """JSON as browsers write it."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _items(*numbers: int) -> list[dict[str, object]]:

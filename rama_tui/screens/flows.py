@@ -14,7 +14,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from rama_proxy.errors import ControlError, StoreError
 from rama_proxy.filters import Filter
@@ -34,6 +33,7 @@ from rama_tui.widgets.filter_bar import FilterBar
 from rama_tui.widgets.flow_list import FlowList
 from rama_tui.widgets.flow_pane import FlowPane
 from rama_tui.widgets.header_bar import HeaderBar
+from rama_tui.widgets.key_bar import KeyBar
 from rama_tui.widgets.status_bar import Status, StatusBar
 
 Exporters = Mapping[str, Callable[[Flow], str]]
@@ -81,7 +81,7 @@ class FlowsScreen(Screen[None]):
             load_attempts=self._load_attempts,
         )
         yield StatusBar()
-        yield Footer(compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Find the flows, and follow what happens."""

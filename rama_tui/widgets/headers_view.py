@@ -29,7 +29,7 @@ class StartLine:
 
     def layout(self, width: int) -> int:
         """Wrap the words, the last one on the row where the rest ends if it fits."""
-        rows = wrap(f"{self.first.text} {self.rest}", width)
+        rows = wrap(f"{self.first.text} {self.rest}".rstrip(), width)  # HTTP/2 has no reason
         self._rows = [[(row, "title")] for row in rows]
         lead = self.first.text
         if rows[0].startswith(lead):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets._footer import FooterKey
 
 from rama_tui.session import ABSENT, RUNNING, STOPPED
+from rama_tui.widgets import key_bar
 from rama_tui.widgets.empty_state import Emptiness, first_command, lines_for
 from rama_tui.widgets.header_bar import rate_text, sparkline
 from rama_tui.widgets.status_bar import SEPARATOR, Status, chips_of, fitting
@@ -124,3 +126,23 @@ def test_other_reasons_for_an_empty_list() -> None:
     assert hidden[-1] == "1,204 flows are hidden. esc clears the filter, / changes it."
     stopped = lines(Emptiness(STOPPED, error="exit code 1"))
     assert stopped[:2] == ["The engine has stopped.", "exit code 1"]
+
+
+def test_keys_that_do_not_fit_are_left_out_whole() -> None:
+    keys = [
+        FooterKey(key, key, words, action)
+        for key, words, action in (
+            ("/", "Filter", "filter"),
+            ("c", "curl", "export"),
+            ("?", "Help", "help"),
+            ("^p", "Commands", "command_palette"),
+        )
+    ]
+
+    def shown(width: int) -> list[str]:
+        fitting = key_bar.fitting(keys, width)
+        return [key.description for key in keys if key in fitting]
+
+    assert shown(36) == ["Filter", "curl", "Help", "Commands"]
+    assert shown(35) == ["Filter", "Help", "Commands"]
+    assert shown(10) == ["Help", "Commands"]

@@ -244,3 +244,9 @@ async def test_a_view_that_is_filled_out_of_sight_has_rows_once_it_is_seen() -> 
         await eventually(lambda: view.row_count == 1)
         await pilot.pause()
         assert view.render_line(0).text.strip() == "1 one"
+
+
+def test_a_status_line_without_a_reason_has_one_space() -> None:
+    line = StartLine(Cell("200", "ok"), "", "HTTP/2")
+    assert line.layout(40) == 1
+    assert "".join(text for text, _ in line.row(0)) == "200 HTTP/2"
