@@ -10,7 +10,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
+from textual.widgets._footer import FooterKey  # has no public name; KeyBar's test holds it
 
 LAST = frozenset({"help", "command_palette"})  # actions that stay: they tell of the others
 
