@@ -241,6 +241,23 @@ async def test_connect_to_nowhere_is_refused(tmp_path: Path) -> None:
     assert flow.state == "error"
 
 
+async def test_a_server_that_begins_like_http2_and_is_none(tmp_path: Path) -> None:
+    """Its first byte might be that of a SETTINGS frame, whose sender waits for the client."""
+    (flow,) = await (
+        Play(tmp_path)
+        .client(b"CONNECT a.test:99 HTTP/1.1\r\nHost: a.test:99\r\n\r\n")
+        .client_gets(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        .server_sends(b"\x00")
+        .server_sends(b"\x01hello")
+        .client_gets(b"\x00\x01hello")
+        .client(b"\x00me")
+        .server(b"\x00me")
+        .client_closes()
+        .server_gets_end()
+    )
+    assert flow.kind == "tcp"
+
+
 async def test_tunnel_of_unknown_bytes(tmp_path: Path) -> None:
     (flow,) = await (
         Play(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 from h2.errors import ErrorCodes
 
 from rama_proxy.config import Options
-from rama_proxy.relay import upstream
+from rama_proxy.relay import http2_links, upstream
 from tests.support.http2_ends import (
     Exchange,
     Http2End,
@@ -344,3 +344,25 @@ async def test_requests_take_turns_on_connections_of_http1(
             await asyncio.sleep(0.005)
     assert {bytes(answer.body) for answer in answers} == {b"ok"}
     assert most == 3
+
+
+async def test_the_oldest_idle_connection_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that asks many servers through one connection holds few of theirs open."""
+    monkeypatch.setattr(http2_links, "MAX_OPEN", 2)
+    async with (
+        contextlib.AsyncExitStack() as stack,
+        running(tmp_path, Options(upstream_http="2")) as engine,
+        http2_client(*await engine.connect()) as client,
+    ):
+        servers = [await stack.enter_async_context(http2_origin(echo)) for _ in range(4)]
+        for server in (*servers, servers[0]):
+            fields = request_fields("/x")
+            fields[1] = (b":authority", b"127.0.0.1:%d" % server.port)
+            assert bytes((await client.ask(fields)).body) == b"/x 0"
+        first, *_ = servers[0].ends
+        await first.wait(lambda: first.ended, "the end of the first connection")
+        assert first.goaway == ErrorCodes.NO_ERROR
+        assert [len(server.ends) for server in servers] == [2, 1, 1, 1]
+        assert not servers[3].ends[0].ended

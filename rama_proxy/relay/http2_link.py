@@ -73,6 +73,13 @@ class Link:
         self.output.flush()
         self.channel.watch = None
 
+    def retire(self) -> None:
+        """Say that no more will come, and close. Only where no stream is open."""
+        if not self.ended:
+            self.http2.goaway(Code.NO_ERROR, final=True)
+            self.output.flush()
+            self.channel.close()
+
     # --- what the relay does
 
     def make_stream(self, number: int = 0) -> Http2Stream:

@@ -28,6 +28,10 @@ class Dial:
             signal.wake()
 
 
+MAX_OPEN = 32  # origins that one client keeps connections of HTTP/2 to
+MAX_KNOWN = 1024  # origins of which it is remembered that they speak HTTP/1
+
+
 class Links:
     """The HTTP/2 connections to servers of one client, and how many of HTTP/1 it has in use.
 
@@ -43,6 +47,22 @@ class Links:
         self.http1: set[Key] = set()  # servers that are known to speak HTTP/1
         self.busy = 0  # connections of HTTP/1 that carry a request
         self.turns: deque[Signal] = deque()  # who waits for one of them to be free
+
+    def add(self, key: Key, link: Link) -> None:
+        """Share `link` from here on; the oldest that is idle makes room."""
+        if len(self.open) >= MAX_OPEN:
+            idle = next((key for key, one in self.open.items() if not one.streams), None)
+            if idle is not None:
+                old = self.open.pop(idle)
+                old.retire()
+                self.left.append(old)
+        self.open[key] = link
+
+    def knows_http1(self, key: Key) -> None:
+        """A server turned out to speak HTTP/1."""
+        if len(self.http1) >= MAX_KNOWN:
+            self.http1.clear()
+        self.http1.add(key)
 
     def free(self) -> None:
         """A connection of HTTP/1 carries no request any more."""
@@ -69,5 +89,6 @@ class Links:
         self.open.clear()
         self.left.clear()
         for link in links:
+            link.retire()
             link.detach()
         return [link.channel for link in links]

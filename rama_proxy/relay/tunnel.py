@@ -15,6 +15,7 @@ from rama_proxy.model.flow import Flow
 from rama_proxy.model.message import Request
 from rama_proxy.net.channel import Channel
 from rama_proxy.net.pool import Pool
+from rama_proxy.net.waiting import changed
 from rama_proxy.protocols.sniff import sniff, starts_http2
 from rama_proxy.relay import http1, http2
 from rama_proxy.relay.answer import refuse, send_response
@@ -79,12 +80,19 @@ async def _first_protocol(conn: Conn) -> str | None:
     client, phases, upstream = conn.client, conn.wiring.phases, conn.upstream
     agreed = client.info.tls is not None and client.info.tls.alpn == "h2"
     idle = phases.preface if agreed else phases.tunnel  # who agreed on HTTP/2 begins at once
+    waited = False
     while True:
         protocol = await client.peek(sniff, idle, phases.preface, upstream)
-        waits = upstream is not None and not upstream.eof and starts_http2(upstream.buf)
-        if protocol is not None or client.eof or not waits:
+        if protocol is not None or client.eof or upstream is None or upstream.eof:
             return protocol
-        upstream = None
+        if not starts_http2(upstream.buf):
+            return None
+        if waited:
+            client.phase = phases.preface if client.buf else idle  # its time runs on
+        else:
+            client.enter(idle)
+            waited = True
+        await changed(client, upstream)
 
 
 async def serve_http1(conn: Conn) -> None:

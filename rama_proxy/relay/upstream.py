@@ -98,7 +98,7 @@ async def _http1_side(
                 adopt(conn, key, stream)
                 return None
             if not http1:
-                links.http1.add(key)
+                links.knows_http1(key)
             side = Http1Server(conn, key, stream, reused=False)
     finally:
         if side is None:
@@ -129,7 +129,7 @@ def adopt(conn: Conn, key: Key, stream: Channel) -> None:
         conn.pool.give(key, stream, used=False)
         return
     link = Link(stream, conn.wiring.dialer.sweeper, conn.wiring.limits, client=True)
-    conn.links.open[key] = link
+    conn.links.add(key, link)
     link.start()
 
 
