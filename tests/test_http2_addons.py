@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from h2.errors import ErrorCodes
 
 from rama_proxy import Flow, Response
@@ -168,3 +169,26 @@ async def test_a_body_beyond_the_limit_streams_through(tmp_path: Path) -> None:
     assert bytes(got.body) == body[:16000]
     assert "request body beyond the body limit: not held back" in flow.notes
     assert got.trailers == [(b"x-end", b"1")]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_body_that_is_held_back_is_asked_for(tmp_path: Path, at_once: bool) -> None:
+    class Look:
+        def request(self, flow: Flow) -> None:
+            pass
+
+    expect = (b"expect", b"100-continue")
+    async with edited(tmp_path, Look()) as (engine, _, client):
+        fields = request_fields("/x", expect, method="POST")
+        if at_once:
+            got = await client.ask(fields, b"body")
+        else:
+            got = client.send(fields, end=False)
+            await client.wait(lambda: bool(got.heads), "a 100")
+            client.h2.send_data(got.number, b"body", end_stream=True)
+            client.flush()
+            await client.wait(lambda: got.over, "the response")
+        await engine.ended()
+    statuses = [dict(head)[b":status"] for head in got.heads]
+    assert statuses == ([b"200"] if at_once else [b"100", b"200"])
+    assert bytes(got.body) == b"body"

@@ -76,7 +76,7 @@ class Editing:
                 if body.truncated:
                     self.flow.notes.append("request body beyond the body limit: not held back")
                     return
-                if client.stream.buf:  # tiny chunks; they must not keep others waiting
+                if client.has_more:  # tiny chunks; they must not keep others waiting
                     await asyncio.sleep(0)
             elif not client.body_done:
                 client.stream.enter(self.conn.wiring.phases.request_body)
@@ -88,7 +88,7 @@ class Editing:
     def _continue_here(self) -> None:
         """Ask for a body that the client holds back until it gets a 100 (RFC 9110 10.1.1)."""
         expect = self.flow.request.headers.get_bytes(b"expect")
-        if expect is not None and expect.lower() == b"100-continue" and not self.client.stream.buf:
+        if expect is not None and expect.lower() == b"100-continue" and not self.client.has_more:
             self.client.send_head(Response(100, "Continue", "HTTP/1.1", Headers()), rebuilt=True)
             self.client.flush()
             self.continued = True

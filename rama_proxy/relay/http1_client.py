@@ -42,6 +42,10 @@ class Http1Client:
         return self._reader.trailers
 
     @property
+    def has_more(self) -> bool:
+        return bool(self.stream.buf)
+
+    @property
     def begun(self) -> bool:
         return self.head_sent and not self._pending
 

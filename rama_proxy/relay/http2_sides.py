@@ -79,6 +79,10 @@ class Http2Client(_Http2Side):
         return self.stream.eof and not self.stream.parts
 
     @property
+    def has_more(self) -> bool:
+        return bool(self.stream.parts)
+
+    @property
     def begun(self) -> bool:
         return self.head_sent and not self._waits
 

@@ -46,6 +46,10 @@ class ClientSide(Protocol):
         """The trailers of the request, once its body is done."""
 
     @property
+    def has_more(self) -> bool:
+        """Whether a part of the request's body has come and was not read."""
+
+    @property
     def begun(self) -> bool:
         """Whether the client may have seen a part of the final response."""
 

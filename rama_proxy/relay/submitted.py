@@ -60,6 +60,10 @@ class Submitted:
         return self._trailers
 
     @property
+    def has_more(self) -> bool:
+        return bool(self._parts)
+
+    @property
     def begun(self) -> bool:
         return self.head_sent
 
